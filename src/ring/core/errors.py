@@ -1,0 +1,48 @@
+"""The error tree. A class exists only where a caller would act differently.
+
+RingError
+├── UserError      fixable by the caller: says what, where, and what to do
+│   ├── NotFound
+│   ├── Conflict
+│   └── Denied
+├── HostError      this machine: a file, a port, a lock
+└── EngineError    a container engine refused, failed or is away (runtimes.base)
+"""
+
+from __future__ import annotations
+
+
+class RingError(Exception):
+    """Something went wrong in Ring."""
+
+    def __init__(self, message: str = "") -> None:
+        super().__init__(message or (type(self).__doc__ or "").strip())
+
+    @property
+    def message(self) -> str:
+        """One human sentence."""
+        return str(self.args[0])
+
+
+class UserError(RingError):
+    """The request cannot be carried out as it is."""
+
+
+class NotFound(UserError):
+    """There is no such object."""
+
+
+class Conflict(UserError):
+    """The object is in a state that does not allow this."""
+
+
+class Denied(UserError):
+    """The caller may not do this."""
+
+
+class HostError(RingError):
+    """This machine does not let Ring do its work."""
+
+
+class EngineError(RingError):
+    """The engine failed."""

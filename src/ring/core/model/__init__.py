@@ -1,0 +1,1 @@
+"""The nouns: what a deployment, an instance, a failure and an operation are."""

@@ -1,0 +1,39 @@
+"""Deployment events: what an operator reads to learn what happened and why."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from ring.core.model.ids import DeploymentId
+
+
+class Level(StrEnum):
+    INFO = "info"
+    WARNING = "warning"
+    ERROR = "error"
+
+
+@dataclass(frozen=True, slots=True)
+class EventDraft:
+    deployment_id: DeploymentId
+    level: Level
+    reason: str
+    message: str
+    component: str
+    """`api`, `scheduler`, `<runtime>` or `<runtime>-events`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    id: str
+    deployment_id: DeploymentId
+    timestamp: datetime
+    level: Level
+    message: str
+    component: str
+    reason: str | None

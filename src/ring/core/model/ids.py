@@ -1,0 +1,28 @@
+"""Identities: what names a deployment row, an instance, a group."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NewType
+
+DeploymentId = NewType("DeploymentId", str)
+"""UUID v4 of one accepted deployment row."""
+InstanceId = NewType("InstanceId", str)
+"""The runtime's own id (Docker: 64 hex)."""
+InstanceName = NewType("InstanceName", str)
+"""`<namespace>_<deployment name>_<8 hex>`: chosen by Ring before the act, unique for ever."""
+OperationId = NewType("OperationId", int)
+"""Counts up within one server process."""
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class GroupKey:
+    """The logical identity of a deployment and the unit of reconciling."""
+
+    namespace: str
+    name: str
+
+
+def instance_name(key: GroupKey, suffix: str) -> InstanceName:
+    """The name of a new instance; suffix is 8 lowercase hex characters."""
+    return InstanceName(f"{key.namespace}_{key.name}_{suffix}")

@@ -1,0 +1,47 @@
+"""What must be remembered of an instance because no runtime can tell it.
+
+An entry is written before the act it announces, in the transaction of the change it belongs
+to, and dropped when the runtime confirms the instance gone.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from ring.core.model.ids import DeploymentId, InstanceId, InstanceName
+
+
+class Phase(StrEnum):
+    CREATING = "creating"
+    """A create of this name is wanted or in flight."""
+    SETTLING = "settling"
+    """Started, not yet confirmed live."""
+    LIVE = "live"
+    STOPPING = "stopping"
+    """Ring ends it: its death means nothing."""
+    COUNTED = "counted"
+    """It died and its death was judged: it is only to be removed."""
+
+
+class StopReason(StrEnum):
+    SCALE_DOWN = "scale_down"
+    DELETE = "delete"
+    FAILED_CREATE = "failed_create"
+    """What a create that failed or was killed may have left behind."""
+    LEFTOVER = "leftover"
+    """Found created but never started, or exited and never ours to judge."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    name: InstanceName
+    deployment_id: DeploymentId
+    instance_id: InstanceId | None
+    phase: Phase
+    since: datetime
+    reason: StopReason | None = None

@@ -1,0 +1,72 @@
+"""What a runtime reports: the only source of truth about which instances exist and live."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
+
+    from ring.core.model.ids import DeploymentId, InstanceId, InstanceName
+
+
+class State(StrEnum):
+    CREATED = "created"
+    STARTING = "starting"
+    RUNNING = "running"
+    PAUSED = "paused"
+    EXITED = "exited"
+    UNKNOWN = "unknown"
+
+
+LIVE = frozenset({State.STARTING, State.RUNNING, State.PAUSED})
+
+
+@dataclass(frozen=True, slots=True)
+class Exit:
+    """How an instance ended."""
+
+    code: int | None
+    finished_at: datetime | None
+    oom: bool = False
+    signalled: bool = False
+    """Somebody sent it a signal through the engine (not the kernel) shortly before."""
+
+
+@dataclass(frozen=True, slots=True)
+class Instance:
+    """One container or VM as last heard of."""
+
+    id: InstanceId
+    name: InstanceName
+    deployment_id: DeploymentId
+    server_id: str
+    state: State
+    created_at: datetime
+    address: str | None = None
+    """IP on the namespace network, when the same call told it."""
+    exit: Exit | None = None
+    """None although `state` is exited: a listing does not tell; `inspect` does."""
+
+    @property
+    def is_live(self) -> bool:
+        return self.state in LIVE
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """Everything one runtime was seen to hold, by name. Never stands for a failed call."""
+
+    instances: Mapping[InstanceName, Instance]
+    taken_at: float
+    """Monotonic seconds at which the listing behind it was asked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unknown:
+    """The runtime could not be asked: nothing may be concluded."""
+
+    detail: str

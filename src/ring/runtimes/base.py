@@ -1,0 +1,201 @@
+"""The runtime interface. Mechanical: an adapter never decides status, counts or retries.
+
+Every call runs under its caller's deadline (`asyncio.timeout`), is cancellable and idempotent by
+name. Errors are classified here, once, into the classes of core.model.failures.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from ring.core.errors import EngineError
+from ring.core.model.failures import Failure, FailureClass
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Mapping
+    from datetime import datetime
+
+    from ring.core.model.capabilities import Capabilities
+    from ring.core.model.ids import DeploymentId, InstanceId, InstanceName
+    from ring.core.model.observed import Instance
+    from ring.core.model.spec import DeploymentSpec
+
+
+class RuntimeFailure(EngineError):
+    """The engine refused or failed."""
+
+    def __init__(self, kind: FailureClass, message: str) -> None:
+        super().__init__(message)
+        self.failure = Failure(kind, message)
+
+
+class Unavailable(RuntimeFailure):
+    """The engine cannot be reached, or does not answer in time."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(FailureClass.UNAVAILABLE, message)
+
+
+class Gone(EngineError):
+    """There is no such instance."""
+
+
+class NameTaken(EngineError):
+    """An instance of this name exists already: `find` tells which."""
+
+
+@dataclass(frozen=True, slots=True)
+class Image:
+    """An image that is present locally."""
+
+    ref: str
+    """What `create` is given: a reference by digest or id, or the tag where there is no digest."""
+    digest: str | None
+    """`sha256:…`: the repository digest of the image; its local id where the engine gives none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """One instance to create, fully resolved. `name` is the idempotence key."""
+
+    name: InstanceName
+    deployment_id: DeploymentId
+    server_id: str
+    spec: DeploymentSpec
+    image: Image
+    environment: Mapping[str, str]
+    default_host_ip: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Died:
+    instance_id: InstanceId
+    name: InstanceName
+    deployment_id: DeploymentId
+    at: datetime
+    code: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class CameUp:
+    """Started by anyone, also after a pause."""
+
+    instance_id: InstanceId
+    name: InstanceName
+    deployment_id: DeploymentId
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Signalled:
+    instance_id: InstanceId
+    name: InstanceName
+    deployment_id: DeploymentId
+    at: datetime
+    signal: str
+
+
+@dataclass(frozen=True, slots=True)
+class OutOfMemory:
+    instance_id: InstanceId
+    name: InstanceName
+    deployment_id: DeploymentId
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Destroyed:
+    instance_id: InstanceId
+    name: InstanceName
+    deployment_id: DeploymentId
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Resync:
+    """Events may have been missed: list again."""
+
+    why: str
+
+
+RuntimeEvent = Died | CameUp | Signalled | OutOfMemory | Destroyed | Resync
+
+
+class Runtime(Protocol):
+    """One engine."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def location(self) -> str:
+        """Where the engine is, for messages: `unix:///var/run/docker.sock`."""
+        ...
+
+    @property
+    def is_remote(self) -> bool:
+        """True: host figures (memory) are not the engine's."""
+        ...
+
+    def capabilities(self) -> Capabilities: ...
+
+    async def ping(self) -> None:
+        """One real round trip. Raises Unavailable, whose message says why."""
+        ...
+
+    async def close(self) -> None: ...
+
+    async def list(self, server_id: str) -> tuple[Instance, ...]:
+        """Every instance that carries a deployment label, in every state, in one call.
+
+        Includes those of other servers (see Instance.server_id). Raises Unavailable; never an
+        empty answer for a failure.
+        """
+        ...
+
+    def events(self, since: datetime | None) -> AsyncIterator[RuntimeEvent]:
+        """What happens to labelled instances, from `since` on. Ends by raising Unavailable."""
+        ...
+
+    async def ensure_network(self, namespace: str) -> None:
+        """The namespace's network exists afterwards. Raises RuntimeFailure(NETWORK_FAILED)."""
+        ...
+
+    async def resolve_image(self, ref: str, policy: str, pin: str | None) -> Image:
+        """The image, present locally; pulls by policy, or by `pin` (the row's recorded digest).
+
+        Raises RuntimeFailure(IMAGE_NOT_FOUND | IMAGE_PULL_FAILED).
+        """
+        ...
+
+    async def remote_digest(self, ref: str) -> str | None:
+        """The registry's digest of a movable tag now; None when it cannot be told."""
+        ...
+
+    async def create(self, order: Order) -> Instance:
+        """Creates, without starting. Raises NameTaken, RuntimeFailure.
+
+        Leaves nothing behind on RuntimeFailure other than Unavailable.
+        """
+        ...
+
+    async def start(self, instance_id: InstanceId) -> None:
+        """Raises Gone, RuntimeFailure(INSTANCE_REJECTED | PORT_IN_USE | …). Started is success."""
+        ...
+
+    async def inspect(self, instance_id: InstanceId) -> Instance:
+        """With its exit, when it ended. Raises Gone."""
+        ...
+
+    async def stop(self, instance_id: InstanceId, grace_s: float) -> None:
+        """Signal, wait at most `grace_s`, kill. Stopped or gone already is success."""
+        ...
+
+    async def remove(self, instance_id: InstanceId) -> None:
+        """With its anonymous volumes. Gone already is success."""
+        ...
+
+    async def find(self, name: InstanceName) -> Instance | None:
+        """The instance of exactly this name."""
+        ...
