@@ -1,1 +1,1 @@
-"""Everything Ring decides, as pure functions of values: no I/O, no clock, no asyncio, no logging."""
+"""Everything Ring decides, as pure functions of values: no I/O, no clock, no asyncio."""

@@ -34,6 +34,8 @@ class Exit:
     oom: bool = False
     signalled: bool = False
     """Somebody sent it a signal through the engine (not the kernel) shortly before."""
+    missed: bool = False
+    """It ended while Ring was not watching: the server was down or the engine out of reach."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,3 +72,5 @@ class Unknown:
     """The runtime could not be asked: nothing may be concluded."""
 
     detail: str
+    tried: bool = True
+    """False: this process has not asked yet, which is no news for anybody."""

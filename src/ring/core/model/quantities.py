@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from decimal import Decimal
+from fractions import Fraction
 
 from ring.core.errors import UserError
 
@@ -12,8 +12,10 @@ class QuantityError(UserError):
     """The text is not a quantity."""
 
 
+_LONGEST = 100  # characters; nothing sensible is longer, and Python refuses to read endless digits
 _DECIMAL = r"(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)"
 _CPU = re.compile(rf"({_DECIMAL})(m?)")
+_BYTES = re.compile(r"[0-9]+")
 _MEMORY = re.compile(rf"({_DECIMAL})([KMGT]i?)")
 _DURATION = re.compile(r"([0-9]+)(ms|s|m|h)")
 
@@ -26,12 +28,12 @@ _DURATION_UNIT_MS = {"ms": 1, "s": 1000, "m": 60_000, "h": 3_600_000}
 
 def parse_cpu(text: str) -> int:
     """Nano-CPUs of `250m`, `0.5`, `2`; fractions of a nano-CPU truncate. Raises QuantityError."""
-    match = _CPU.fullmatch(text.strip())
+    match = _match(_CPU, text.strip())
     if match is None:
         raise QuantityError(
-            f"'{text}' is not a cpu quantity: use cores ('0.5') or millicores ('500m')"
+            f"'{_short(text)}' is not a cpu quantity: use cores ('0.5') or millicores ('500m')"
         )
-    nano = int(Decimal(match[1]) * (1_000_000 if match[2] else 1_000_000_000))
+    nano = int(Fraction(match[1]) * (1_000_000 if match[2] else 1_000_000_000))
     if nano <= 0:
         raise QuantityError(f"'{text}' is not a cpu quantity: it must be greater than 0")
     return nano
@@ -40,13 +42,14 @@ def parse_cpu(text: str) -> int:
 def parse_memory(text: str) -> int:
     """Bytes of `64Mi`, `1.5G`, `1048576`; truncates to whole bytes. Raises QuantityError."""
     stripped = text.strip()
-    if re.fullmatch(r"[0-9]+", stripped):
+    if _match(_BYTES, stripped):
         size = int(stripped)
-    elif match := _MEMORY.fullmatch(stripped):
-        size = int(Decimal(match[1]) * _MEMORY_UNIT[match[2]])
+    elif match := _match(_MEMORY, stripped):
+        size = int(Fraction(match[1]) * _MEMORY_UNIT[match[2]])
     else:
         raise QuantityError(
-            f"'{text}' is not a memory quantity: use bytes or a suffix Ki Mi Gi Ti K M G T ('64Mi')"
+            f"'{_short(text)}' is not a memory quantity: "
+            "use bytes or a suffix Ki Mi Gi Ti K M G T ('64Mi')"
         )
     if size <= 0:
         raise QuantityError(f"'{text}' is not a memory quantity: it must be greater than 0")
@@ -55,7 +58,17 @@ def parse_memory(text: str) -> int:
 
 def parse_duration(text: str) -> int:
     """Milliseconds of `750ms`, `15s`, `2m`, `1h`; zero is a duration. Raises QuantityError."""
-    match = _DURATION.fullmatch(text)
+    match = _match(_DURATION, text)
     if match is None:
-        raise QuantityError(f"'{text}' is not a duration: use digits and ms, s, m or h ('15s')")
+        raise QuantityError(
+            f"'{_short(text)}' is not a duration: use digits and ms, s, m or h ('15s')"
+        )
     return int(match[1]) * _DURATION_UNIT_MS[match[2]]
+
+
+def _match(pattern: re.Pattern[str], text: str) -> re.Match[str] | None:
+    return pattern.fullmatch(text) if len(text) <= _LONGEST else None
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"

@@ -1,0 +1,50 @@
+"""What the specification knows and this version does not do yet: the one list of it.
+
+A body that uses one of these gets one violation `deployment.<path>.not_available`, whatever else
+the value says. Not used is: absent, null, false, an empty list or object.
+"""
+
+from __future__ import annotations
+
+UNAVAILABLE: frozenset[str] = frozenset(
+    {
+        "kind=job",
+        "environment.secret_ref",
+        "volumes.type=config",
+        "volumes.type=secret",
+        "volumes.driver=nfs",
+        "volumes.relabel",
+        "ports.range",
+        "network.mode=host",
+        "network.mode=none",
+        "network.mode=shared",
+        "network.share",
+        "network.aliases",
+        "network.ipv4",
+        "network.ipv6",
+        "network.mac",
+        "network.dns",
+        "network.attach",
+        "network.policy",
+        "health_checks",
+        "autoscale",
+        "config.server",
+        "config.username",
+        "config.password",
+        "config.use_host_auth",
+        "config.image_pull_secret",
+        "config.user",
+        "security",
+        "tmpfs",
+        "ulimits",
+        "sysctls",
+        "devices",
+        "shm_size",
+        "init",
+        "hostname",
+        "extra_hosts",
+        "stop_grace_period",
+        "stop_signal",
+    }
+)
+"""Field paths without indices and map keys; `path=value` for a single value of a field."""

@@ -1,0 +1,154 @@
+"""A manifest's values -> the request bodies of its entries, in file order."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, get_args
+
+from ring.core.model.spec import RuntimeName
+from ring.manifest.errors import ManifestError, one_line
+from ring.manifest.interpolate import Interpolation, Lookup
+from ring.manifest.reading import read
+from ring.manifest.source import load
+
+if TYPE_CHECKING:
+    from ring.manifest.reading import Reading
+
+RUNTIMES: Final[tuple[str, ...]] = get_args(RuntimeName)
+_READ_ONLY = frozenset({"config", "secret"})
+_ALWAYS: Final = frozenset({"labels", "environment", "volumes"})
+
+
+@dataclass(frozen=True, slots=True)
+class NamespaceEntry:
+    key: str
+    """The map key: a label for the reader."""
+    body: dict[str, Any]
+    """For `POST /namespaces`."""
+
+    @property
+    def name(self) -> str:
+        return str(self.body["name"])
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    key: str
+    body: dict[str, Any]
+    """For `POST /deployments`; holds no null."""
+    problem: str | None
+    """Why the client does not send it."""
+
+    @property
+    def name(self) -> str:
+        return str(self.body["name"])
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    name: str | None
+    namespaces: tuple[NamespaceEntry, ...]
+    deployments: tuple[Entry, ...]
+    warnings: tuple[str, ...]
+    """Without the word `Warning:`."""
+
+
+def load_manifest(text: str, *, origin: str, lookup: Lookup) -> Manifest:
+    """The manifest a text holds. Raises ManifestError with every problem, one a line.
+
+    `origin` names the file in messages; `lookup` gives the value of a variable, or None.
+    """
+    reading = read(load(text, origin), origin)
+    _refuse_configs(reading)
+    interpolation = Interpolation(lookup)
+    name = reading.value.get("name")
+    namespaces = tuple(
+        NamespaceEntry(key, _namespace_body(key, value, interpolation))
+        for key, value in reading.value.get("namespaces", {}).items()
+    )
+    deployments = tuple(
+        _entry(key, interpolation.deployment(value, ("deployments", key)), name)
+        for key, value in reading.value.get("deployments", {}).items()
+    )
+    unknown = (f"unknown field '{path}' ignored" for path in reading.unknown)
+    warnings = tuple(map(one_line, (*unknown, *interpolation.warnings)))
+    return Manifest(name, namespaces, deployments, warnings)
+
+
+def _refuse_configs(reading: Reading) -> None:
+    problems = []
+    for key, config in reading.value.get("configs", {}).items():
+        if not config.get("files") and "data" not in config:
+            problems.append(f"config '{key}': either 'data' or 'files' must be set")
+        else:
+            problems.append(f"config '{key}': configs are not available in this version of Ring")
+    if problems:
+        raise ManifestError("\n".join(map(one_line, problems)))
+
+
+def _namespace_body(
+    key: str, value: dict[str, Any], interpolation: Interpolation
+) -> dict[str, Any]:
+    name = interpolation.text(value["name"], ("namespaces", key, "name"))
+    return {**_without_null(value), "name": name}
+
+
+def _entry(key: str, value: dict[str, Any], manifest: str | None) -> Entry:
+    body = deployment_body(value, manifest)
+    return Entry(key, body, client_problem(body))
+
+
+def deployment_body(value: dict[str, Any], manifest: str | None) -> dict[str, Any]:
+    """The body of a deployment: client defaults in, what is unset or empty out."""
+    network = {"mode": "bridge"} if value.get("network") == {} else value.get("network")
+    body = {
+        "runtime": "docker",
+        "kind": "worker",
+        "replicas": 1,
+        "labels": {},
+        "environment": {},
+        **value,
+        "volumes": [_volume(volume) for volume in value.get("volumes", [])],
+        "health_checks": [
+            {"threshold": 3, "readiness": False, **check}
+            for check in value.get("health_checks", [])
+        ],
+        "resources": {unit: part for unit, part in value.get("resources", {}).items() if part},
+        "config": _config(value.get("config", {})),
+        "network": network,
+        "manifest": manifest,
+    }
+    cleaned: dict[str, Any] = _without_null(body)
+    return {name: part for name, part in cleaned.items() if name in _ALWAYS or part not in ({}, [])}
+
+
+def client_problem(body: dict[str, Any]) -> str | None:
+    """What the client finds wrong with a body by itself."""
+    for member in ("name", "image", "namespace"):
+        if not body[member].strip():
+            return f"Deployment {member} cannot be empty"
+    if body["runtime"] not in RUNTIMES:
+        known = ", ".join(RUNTIMES)
+        return f"Runtime '{body['runtime']}' not supported. Supported runtimes: {known}"
+    return None
+
+
+def _volume(volume: dict[str, Any]) -> dict[str, Any]:
+    filled = {"driver": "local", "permission": "rw", **volume}
+    return filled | {"permission": "ro"} if volume["type"] in _READ_ONLY else filled
+
+
+def _config(config: dict[str, Any]) -> dict[str, Any]:
+    return {
+        name: part
+        for name, part in config.items()
+        if not (name == "use_host_auth" and part is False) and part != {}
+    }
+
+
+def _without_null(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _without_null(item) for key, item in value.items() if item is not None}
+    if isinstance(value, list):
+        return [_without_null(item) for item in value]
+    return value

@@ -1,0 +1,41 @@
+from __future__ import annotations
+
+import pytest
+
+from ring.core.access import ROLES, Scope, UnknownRole, allows, reaches, session_scopes
+
+
+def test_the_scopes_are_a_closed_set() -> None:
+    assert len(Scope) == 15
+    assert set(session_scopes("admin")) == {Scope.ADMIN}
+
+
+def test_viewers_read_everything_but_tokens() -> None:
+    assert session_scopes("viewer") == {scope for scope in Scope if scope.endswith(":read")}
+
+
+def test_operators_write_everything_but_users() -> None:
+    written = {scope for scope in Scope if scope.endswith(":write")}
+    assert session_scopes("operator") - session_scopes("viewer") == written - {Scope.USERS_WRITE}
+
+
+@pytest.mark.parametrize("role", ["", "root", "Admin"])
+def test_no_other_role_exists(role: str) -> None:
+    with pytest.raises(UnknownRole, match=f"'{role}'"):
+        session_scopes(role)
+
+
+def test_writing_does_not_imply_reading() -> None:
+    assert not allows({Scope.DEPLOYMENTS_WRITE}, Scope.DEPLOYMENTS_READ)
+
+
+@pytest.mark.parametrize("required", Scope)
+def test_admin_satisfies_everything_and_nothing_else_satisfies_admin(required: Scope) -> None:
+    assert allows(ROLES["admin"], required)
+    assert allows({scope for scope in Scope if scope != "admin"}, Scope.ADMIN) is False
+
+
+def test_an_empty_list_is_no_boundary() -> None:
+    assert reaches((), "shop")
+    assert reaches(("shop", "media"), "media")
+    assert not reaches(("shop",), "media")
