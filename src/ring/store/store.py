@@ -7,12 +7,29 @@ a read-only connection. Every write is one transaction, run whole on the one wri
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+import contextlib
+import uuid
+from typing import TYPE_CHECKING, TypeVar
+
+from ring.core.errors import RingError
+from ring.store import (
+    acceptance,
+    accounts,
+    commits,
+    deployments,
+    ledger,
+    namespaces,
+    server,
+    tokens,
+)
+from ring.store import events as journal
+from ring.store.database import Database, StoreError, Transaction
+from ring.store.lock import DatabaseLock
+from ring.store.mirror import Change, Mirror, RowPut
+from ring.store.records import Accepted, Author, Namespace, Token, User
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
-    from datetime import datetime
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from pathlib import Path
 
     from ring.clock import Clock
@@ -23,100 +40,122 @@ if TYPE_CHECKING:
     from ring.core.model.spec import DeploymentSpec
     from ring.core.plan.view import Plan
 
+__all__ = ["Accepted", "Author", "Namespace", "Store", "Token", "User"]
 
-@dataclass(frozen=True, slots=True)
-class Namespace:
-    id: str
-    name: str
-    created_at: datetime
-    updated_at: datetime | None
+T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True)
-class User:
-    id: str
-    username: str
-    password: str
-    """Argon2 encoded."""
-    role: str
-    status: str
-
-
-@dataclass(frozen=True, slots=True)
-class Token:
-    id: str
-    user: User
-    name: str
-    kind: Literal["session", "pat"]
-    scopes: frozenset[str]
-    namespaces: tuple[str, ...]
-    """Empty: all."""
-    expire_at: str | None
-    revoked_at: datetime | None
-    last_used_at: datetime | None
-
-
-@dataclass(frozen=True, slots=True)
-class Author:
-    """Who asks, and whether a missing namespace may be made for them."""
-
-    user_id: str
-    may_create_namespace: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Accepted:
-    deployment: Deployment
-    change: Literal["created", "unchanged", "scaled"]
-    scaled_from: int | None = None
+def _uuid4() -> str:
+    return str(uuid.uuid4())
 
 
 class Store:
-    """Opened once by a server that holds the lock."""
+    """Opened once, by the server that gets the lock."""
 
     server_id: str
+    """UUID of this database's server, on every instance it makes."""
+
+    def __init__(self, database: Database, lock: DatabaseLock | None, clock: Clock) -> None:
+        """For `open` and `reopen` alone."""
+        self._database = database
+        self._lock = lock
+        self._clock = clock
+        self._touches = tokens.Touches(clock)
+        self._told: Callable[[GroupKey], None] = lambda _: None
+        self._mirror = Mirror.of(
+            [deployments.decode(row) for row in database.read("deployments", "all")],
+            [ledger.decode(row) for row in database.read("ledger", "all")],
+            deployments.tombstones(database.read("deployments", "tombstones")),
+        )
+        self.server_id = database.write_inline(server.identify, self._mirror.apply)
 
     @classmethod
-    def open(cls, path: Path | None, clock: Clock, *, inline: bool = False) -> Store:
-        """Opens, creates and migrates. None: in memory. inline: writes run on the caller's thread
-        (simulation). Raises HostError naming the path and the reason."""
-        raise NotImplementedError
+    def open(
+        cls,
+        path: Path | None,
+        clock: Clock,
+        *,
+        inline: bool = False,
+        new_id: Callable[[], str] = _uuid4,
+    ) -> Store:
+        """Locks, opens, creates and migrates. None: in memory, always inline.
+
+        inline: writes run on the caller's thread (simulation). Raises HostError naming the path
+        and the reason, or the pid of the server that has it open.
+        """
+        with contextlib.ExitStack() as undo:
+            lock = None if path is None else DatabaseLock(path)
+            if lock is not None:
+                undo.callback(lock.release)
+            database = Database(path, clock, new_id)
+            undo.callback(database.disconnect)
+            store = cls(database, lock, clock)
+            undo.pop_all()
+        if path is not None and not inline:
+            database.start_thread()
+        return store
+
+    def reopen(self) -> Store:
+        """A store on the same open database that has forgotten all but what was committed.
+
+        For inline stores: what a kill and a new start leave. This one is not to be used again.
+        """
+        return Store(self._database, self._lock, self._clock)
 
     async def close(self) -> None:
-        """Finishes queued writes."""
-        raise NotImplementedError
+        """Finishes queued writes. Idempotent."""
+        if not self._database.is_closed and self._touches:
+            with contextlib.suppress(StoreError):  # when a token was last used is best effort
+                await self._write(lambda _: None)
+        await self._database.close()
+        if self._lock is not None:
+            self._lock.release()
 
-    # the mirror: loop thread only, no await
+    def listen(self, told: Callable[[GroupKey], None]) -> None:
+        """Tells of every group whose desired state a user has changed, once it is committed.
+
+        On the loop's thread, also when whoever asked for the change has gone meanwhile.
+        """
+        self._told = told
+
+    # The mirror: loop thread only, no await.
+
     def groups(self) -> Iterable[GroupKey]:
         """Groups with at least one row that is not purged."""
-        raise NotImplementedError
+        return self._mirror.groups()
 
     def rows(self, key: GroupKey) -> tuple[Deployment, ...]:
         """Rows of a group, deleted ones included, oldest first."""
-        raise NotImplementedError
+        return self._mirror.rows(key)
 
     def deployment(self, deployment_id: DeploymentId) -> Deployment | None:
-        raise NotImplementedError
+        return self._mirror.row(deployment_id)
 
     def deployments(self) -> tuple[Deployment, ...]:
         """All rows until purged, in creation order."""
-        raise NotImplementedError
+        return self._mirror.all_rows()
 
     def ledger(self, key: GroupKey) -> Mapping[InstanceName, Entry]:
-        raise NotImplementedError
+        """As it is now; a later commit does not change what was handed out."""
+        return self._mirror.ledger(key)
 
     def is_tombstone(self, deployment_id: DeploymentId) -> bool:
         """Purged in the last 7 days."""
-        raise NotImplementedError
+        purged_at = self._mirror.purged_at(deployment_id)
+        return purged_at is not None and deployments.is_kept(purged_at, self._clock.wall())
 
-    # writes
+    # Writes.
+
     async def commit(self, plan: Plan) -> bool:
         """A plan's rows, ledger, events and purges in one transaction.
 
         False, with nothing written, if a row it starts from was changed or purged meanwhile
-        (Deployment.version). Equal events within 300 s are left out (reconciler.md 11.3).
+        (Deployment.version), or if it starts an instance of a row that is deleted by now.
+        Equal events within 300 s are left out.
         """
-        raise NotImplementedError
+        if not commits.needs_check(plan):
+            return True
+        return await self._write(lambda tx: commits.commit(tx, plan))
 
     async def accept(
         self,
@@ -130,55 +169,104 @@ class Store:
     ) -> Accepted:
         """Decides (core.plan.decisions) and writes, in one transaction: namespace, rows, events,
         audit. Raises Denied (namespace missing and not the author's to make), Conflict."""
-        raise NotImplementedError
+        request = acceptance.Request(
+            spec=spec,
+            author=author,
+            force=force,
+            if_changed=if_changed,
+            image_moved=image_moved,
+            unknown_fields=unknown_fields,
+        )
+        return await self._write(lambda tx: acceptance.accept(tx, request), self._desired_changed)
 
     async def delete(self, deployment_id: DeploymentId, author: Author) -> Deployment | None:
         """Marks `deleted`; the row as it is afterwards, None if there is none. Idempotent."""
-        raise NotImplementedError
+        return await self._write(
+            lambda tx: acceptance.delete(tx, deployment_id, author), self._desired_changed
+        )
 
     async def record(self, events: Sequence[EventDraft]) -> None:
         """Events alone; those of rows that are gone are dropped, equal ones coalesced."""
-        raise NotImplementedError
+        if events:
+            await self._write(lambda tx: journal.add(tx, events))
 
-    # reads
+    # Reads.
+
     def events(
         self, deployment_id: DeploymentId, *, level: Level | None, limit: int
     ) -> tuple[Event, ...]:
         """Newest first."""
-        raise NotImplementedError
+        found = self._database.read(
+            "events", "newest", {"deployment_id": deployment_id, "level": level, "limit": limit}
+        )
+        return tuple(journal.decode(row) for row in found)
 
     def namespaces(self) -> tuple[Namespace, ...]:
         """By name."""
-        raise NotImplementedError
+        return tuple(namespaces.decode(row) for row in self._database.read("namespaces", "all"))
 
     def namespace(self, id_or_name: str) -> Namespace | None:
-        raise NotImplementedError
+        row = self._database.read_one("namespaces", "by_id", {"id": id_or_name})
+        if row is None:
+            row = self._database.read_one("namespaces", "by_name", {"name": id_or_name})
+        return None if row is None else namespaces.decode(row)
 
     async def create_namespace(self, name: str, author: Author) -> Namespace:
         """With its audit entry. Raises Conflict: `namespace '<n>' already exists`."""
-        raise NotImplementedError
+        return await self._write(lambda tx: namespaces.create(tx, name, author))
 
-    # accounts
+    # Accounts.
+
     def user_named(self, username: str) -> User | None:
-        raise NotImplementedError
+        row = self._database.read_one("accounts", "by_username", {"username": username})
+        return None if row is None else accounts.decode(row)
 
     async def seed_admin(self, password_hash: str) -> bool:
         """Makes the user `admin` where there is no user at all. True: made."""
-        raise NotImplementedError
+        return await self._write(lambda tx: accounts.seed_admin(tx, password_hash))
 
     async def open_session(
         self, user: User, *, token_hash: str, token_prefix: str, scopes: Iterable[str]
     ) -> None:
         """A session token row, `login_at`, and the audit entry."""
-        raise NotImplementedError
+        granted = tuple(scopes)
+        await self._write(
+            lambda tx: tokens.open_session(
+                tx, user, token_hash=token_hash, token_prefix=token_prefix, scopes=granted
+            )
+        )
 
     def token(self, token_hash: str) -> Token | None:
         """With its user; damaged scopes or namespaces make it None (fail closed)."""
-        raise NotImplementedError
+        row = self._database.read_one("tokens", "by_hash", {"token_hash": token_hash})
+        return None if row is None else tokens.decode(row)
 
     async def revoke_token(self, token: Token) -> None:
-        raise NotImplementedError
+        """Idempotent; with its audit entry."""
+        await self._write(lambda tx: tokens.revoke(tx, token))
 
     def touch_token(self, token: Token) -> None:
         """Notes `last_used_at`, at most once per 60 s, with the next write: never waits."""
-        raise NotImplementedError
+        self._touches.note(token.id)
+
+    def _desired_changed(self, changes: Sequence[Change]) -> None:
+        self._mirror.apply(changes)
+        for key in {change.row.key for change in changes if isinstance(change, RowPut)}:
+            self._told(key)
+
+    async def _write(
+        self,
+        work: Callable[[Transaction], T],
+        applied: Callable[[Sequence[Change]], None] | None = None,
+    ) -> T:
+        touched = self._touches.take()
+
+        def whole(tx: Transaction) -> T:
+            tokens.touch(tx, touched)
+            return work(tx)
+
+        try:
+            return await self._database.write(whole, applied or self._mirror.apply)
+        except RingError:
+            self._touches.put_back(touched)
+            raise

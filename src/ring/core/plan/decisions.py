@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ring.core.model.spec import canonical, fingerprint
+from ring.core.model.spec import fingerprint
 from ring.core.model.status import CREATING, Status
 
 if TYPE_CHECKING:
@@ -40,7 +40,6 @@ class Replace:
 
 Decision = Create | Unchanged | Scale | Replace
 
-_UNCHANGED_IN = CREATING | {Status.RUNNING, Status.COMPLETED}
 _SCALED_IN = CREATING | {Status.RUNNING}
 
 
@@ -52,19 +51,34 @@ def decide(
     if_changed: bool,
     image_moved: bool,
 ) -> Decision:
-    """manifest.md 8: `active` are the rows of the group that are not deleted, oldest first."""
+    """`active` are the rows of the group that are not deleted, oldest first.
+
+    if_changed: leave a healthy row that says the same alone, or scale it. image_moved: its tag
+    means another image by now, so it does not say the same. force overrides both.
+    """
     if not active:
         return Create()
     newest = active[-1]
-    if (
-        if_changed
-        and not force
-        and not image_moved
-        and fingerprint(newest.spec) == fingerprint(new)
-    ):
-        if newest.spec.replicas == new.replicas and newest.status in _UNCHANGED_IN:
-            return Unchanged(newest, canonical(newest.spec) != canonical(new))
-        if newest.spec.replicas != new.replicas and newest.status in _SCALED_IN:
+    says_the_same = fingerprint(newest.spec) == fingerprint(new)
+    if if_changed and not force and not image_moved and says_the_same and _is_healthy(newest):
+        if newest.spec.replicas == new.replicas:
+            return Unchanged(newest, manifest_differs=newest.spec.manifest != new.manifest)
+        if newest.status in _SCALED_IN and len(active) == 1:
             return Scale(newest)
-    reason = "force=true" if force else "no health checks"
-    return Replace(tuple(active), reason)
+    return Replace(tuple(active), _reason(new, newest, force=force))
+
+
+def _is_healthy(row: Deployment) -> bool:
+    """A row that has completed is halted for good and still what was asked for."""
+    if row.status is Status.COMPLETED:
+        return True
+    return row.status in _SCALED_IN and row.halt_reason is None
+
+
+def _reason(new: DeploymentSpec, newest: Deployment, *, force: bool) -> str:
+    """The phrase in the event that tells why the rows are replaced at once."""
+    if force:
+        return "force=true"
+    if "job" in (new.kind, newest.spec.kind):
+        return "job"
+    return "no health checks"

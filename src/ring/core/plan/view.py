@@ -27,19 +27,10 @@ class Now:
 
 
 @dataclass(frozen=True, slots=True)
-class Outage:
-    """An interval of wall time in which deaths went unseen: they are not counted."""
-
-    start: datetime
-    end: datetime
-
-
-@dataclass(frozen=True, slots=True)
 class RuntimeView:
     """One runtime as this process knows it now."""
 
     seen: Listing | Unknown
-    outages: tuple[Outage, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +53,7 @@ class Memory:
 
 
 @dataclass(frozen=True, slots=True)
-class Settings:
+class Limits:
     """The engine's constants, by their defaults. Seconds."""
 
     settle_s: float = 0.3
@@ -92,7 +83,7 @@ class View:
     """Registered runtimes; instances filtered to this group's rows."""
     server_id: str
     memory: Memory = field(default_factory=Memory)
-    settings: Settings = field(default_factory=Settings)
+    limits: Limits = field(default_factory=Limits)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +96,8 @@ class RowChange:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
+    based_on: tuple[Deployment, ...] = ()
+    """The rows as planned from: if one of them has changed since, nothing of this is written."""
     rows: tuple[RowChange, ...] = ()
     purge: tuple[Deployment, ...] = ()
     put_entries: tuple[Entry, ...] = ()

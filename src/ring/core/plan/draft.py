@@ -1,0 +1,196 @@
+"""A plan while it is being made: the group's working copy and what has been decided so far.
+
+Mutable and private to one call of plan(); from outside the planner stays a pure function.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from ring.core.model.events import EventDraft, Level
+from ring.core.model.ledger import Entry, Phase, StopReason
+from ring.core.model.operations import RemoveInstance, StartInstance
+from ring.core.plan.view import Memory, Plan, RowChange
+
+if TYPE_CHECKING:
+    from ring.core.model.deployment import Deployment
+    from ring.core.model.ids import DeploymentId, InstanceName, OperationId
+    from ring.core.model.observed import Instance, Listing
+    from ring.core.model.operations import Action, OperationView, Outcome
+    from ring.core.plan.view import Limits, NameSource, Now, View
+
+SCHEDULER = "scheduler"
+
+
+class Draft:
+    """The whole group: what the rows' drafts add up to."""
+
+    def __init__(self, view: View, now: Now, names: NameSource) -> None:
+        self.view = view
+        self.now = now
+        self.names = names
+        self.entries: dict[InstanceName, Entry] = dict(view.ledger)
+        self.events: list[EventDraft] = []
+        self.actions: list[Action] = []
+        self.cancel: set[OperationId] = set()
+        self.folded: list[OperationId] = []
+        self.refresh: set[str] = set()
+        self.rows: list[RowChange] = []
+        self.purge: list[Deployment] = []
+        self.reasons: dict[DeploymentId, str] = {}
+        self.wake_at: float | None = None
+        memory = view.memory
+        self.due = dict(memory.due)
+        self.hold = dict(memory.hold)
+        self.healthy_since = dict(memory.healthy_since)
+        self.batch_end = dict(memory.batch_end)
+        self.settle_at = dict(memory.settle_at)
+        self.retry_at = dict(memory.retry_at)
+        self.empty_since = dict(memory.empty_since)
+        self.deleted_since = dict(memory.deleted_since)
+        self.in_flight = {op.action.name: op for op in view.operations}
+
+    def wake(self, at: float) -> None:
+        """The group wants a pass at this monotonic time, at the latest."""
+        if self.wake_at is None or at < self.wake_at:
+            self.wake_at = at
+
+    def finish(self) -> Plan:
+        before = self.view.ledger
+        rows = {row.id for row in self.view.rows}
+        names = self.entries.keys()
+
+        def kept(table: dict[DeploymentId, float]) -> dict[DeploymentId, float]:
+            return {row: value for row, value in table.items() if row in rows}
+
+        return Plan(
+            based_on=self.view.rows,
+            rows=tuple(self.rows),
+            purge=tuple(self.purge),
+            put_entries=tuple(e for n, e in self.entries.items() if before.get(n) != e),
+            drop_entries=tuple(name for name in before if name not in self.entries),
+            events=tuple(self.events),
+            actions=tuple(self.actions),
+            cancel=tuple(sorted(self.cancel)),
+            folded=tuple(self.folded),
+            refresh=frozenset(self.refresh),
+            wake_at=self.wake_at,
+            memory=Memory(
+                due={row: due for row, due in self.due.items() if row in rows},
+                hold=kept(self.hold),
+                healthy_since=kept(self.healthy_since),
+                batch_end=kept(self.batch_end),
+                settle_at={n: at for n, at in self.settle_at.items() if n in names},
+                retry_at={n: at for n, at in self.retry_at.items() if n in names},
+                empty_since=kept(self.empty_since),
+                deleted_since=kept(self.deleted_since),
+            ),
+            reasons=self.reasons,
+        )
+
+
+class RowDraft:
+    """One row's share of the draft: its instances, entries, operations and outcomes."""
+
+    def __init__(self, draft: Draft, row: Deployment, seen: Listing) -> None:
+        self.draft = draft
+        self.now = draft.now
+        self.before = row
+        self.row = row
+        self.seen = seen
+        self.instances: dict[InstanceName, Instance] = {
+            name: i for name, i in seen.instances.items() if i.deployment_id == row.id
+        }
+        self.failed = False
+        """Something was counted or refused in this pass."""
+        self.promoted = False
+        """An instance was confirmed live in this pass."""
+
+    @property
+    def limits(self) -> Limits:
+        return self.draft.view.limits
+
+    @property
+    def runtime(self) -> str:
+        return self.row.spec.runtime
+
+    def close(self) -> None:
+        if self.row != self.before:
+            self.draft.rows.append(RowChange(self.before, self.row))
+
+    # rows and events
+    def change(self, **fields: object) -> None:
+        self.row = replace(self.row, **fields)  # type: ignore[arg-type]  # checked by its callers' tests
+
+    def event(self, level: Level, reason: str, message: str, component: str = "") -> None:
+        self.draft.events.append(
+            EventDraft(self.row.id, level, reason, message, component or self.runtime)
+        )
+
+    def reason(self, text: str) -> None:
+        self.draft.reasons[self.row.id] = text
+
+    # ledger
+    def entries(self, *phases: Phase) -> list[Entry]:
+        """This row's entries, in these phases (none named: in any)."""
+        return [
+            entry
+            for entry in self.draft.entries.values()
+            if entry.deployment_id == self.row.id and (not phases or entry.phase in phases)
+        ]
+
+    def entry(self, name: InstanceName) -> Entry | None:
+        found = self.draft.entries.get(name)
+        return found if found is not None and found.deployment_id == self.row.id else None
+
+    def put(self, entry: Entry) -> None:
+        self.draft.entries[entry.name] = entry
+
+    def drop(self, entry: Entry) -> None:
+        self.draft.entries.pop(entry.name, None)
+        self.draft.settle_at.pop(entry.name, None)
+        self.draft.retry_at.pop(entry.name, None)
+
+    def move(self, entry: Entry, phase: Phase, reason: StopReason | None = None) -> Entry:
+        """The entry in its new phase; `since` is when it got there."""
+        moved = replace(entry, phase=phase, reason=reason, since=self.now.wall)
+        self.put(moved)
+        return moved
+
+    # operations
+    def operation(self, name: InstanceName) -> OperationView | None:
+        return self.draft.in_flight.get(name)
+
+    def outcomes(self) -> list[Outcome]:
+        return [o for o in self.draft.view.outcomes if o.action.deployment_id == self.row.id]
+
+    def act(self, action: Action) -> None:
+        self.draft.actions.append(action)
+
+    def cancel_start(self, entry: Entry, reason: StopReason) -> None:
+        """Gives up an instance that is still being created."""
+        operation = self.operation(entry.name)
+        if operation is not None and isinstance(operation.action, StartInstance):
+            self.draft.cancel.add(operation.id)
+        self.move(entry, Phase.STOPPING, reason)
+
+    def remove_marked(self) -> None:
+        """Begins the removal of everything that is only there to be removed."""
+        for entry in self.entries(Phase.STOPPING, Phase.COUNTED):
+            if self.operation(entry.name) is not None:
+                continue
+            _, at = self.draft.retry_at.get(entry.name, (0, self.now.mono))
+            if at > self.now.mono:
+                self.draft.wake(at)
+                continue
+            instance = self.instances.get(entry.name)
+            self.act(
+                RemoveInstance(
+                    self.row.id,
+                    entry.name,
+                    entry.instance_id or (instance.id if instance else None),
+                    grace_s=self.limits.stop_grace_s,
+                    stop=instance is None or instance.is_live,
+                )
+            )

@@ -1,0 +1,86 @@
+"""Deployment events: coalesced and bounded as they are written."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ring.clock import rfc3339
+from ring.core.model.events import Event, EventDraft, Level
+from ring.core.model.failures import TREATMENT, Disposition
+from ring.core.model.ids import DeploymentId
+from ring.store.decoding import EPOCH, member, moment
+from ring.store.mirror import EventStamped
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Iterable
+
+    from ring.store.database import Transaction
+
+KEPT = 1000
+COALESCED_S = 300.0
+
+_SINGLE = frozenset(
+    {
+        "rolling_update_step",
+        "container_crashed",
+        "container_died",
+        "container_oom",
+        "container_killed",
+        "non_retryable_exit",
+    }
+) | {
+    treatment.reason
+    for treatment in TREATMENT.values()
+    if treatment.disposition is not Disposition.WAIT
+}
+"""Steps, crashes and failed creates: bounded by construction, so each one is kept. A create that
+waits for something (a config, the engine) repeats without bound, and is not among them."""
+
+
+def add(tx: Transaction, drafts: Iterable[EventDraft]) -> None:
+    """Those of rows that are gone are dropped, and so is one that repeats its predecessor."""
+    at = rfc3339(tx.now)
+    for draft in drafts:
+        if _repeats(tx, draft):
+            continue
+        if not tx.run("deployments", "stamp_event", {"id": draft.deployment_id, "at": at}):
+            continue
+        tx.run(
+            "events",
+            "insert",
+            {
+                "id": tx.new_id(),
+                "deployment_id": draft.deployment_id,
+                "timestamp": at,
+                "level": draft.level.value,
+                "message": draft.message,
+                "component": draft.component,
+                "reason": draft.reason,
+            },
+        )
+        tx.run("events", "trim", {"deployment_id": draft.deployment_id, "kept": KEPT})
+        tx.changes.append(EventStamped(draft.deployment_id, tx.now))
+
+
+def decode(row: sqlite3.Row) -> Event:
+    name = f"event {row['id']}"
+    return Event(
+        id=row["id"],
+        deployment_id=DeploymentId(row["deployment_id"]),
+        timestamp=moment(row["timestamp"], of=f"{name}: timestamp") or EPOCH,
+        level=member(Level, row["level"], Level.INFO, of=f"{name}: level"),
+        message=row["message"],
+        component=row["component"],
+        reason=row["reason"],
+    )
+
+
+def _repeats(tx: Transaction, draft: EventDraft) -> bool:
+    if draft.reason in _SINGLE or draft.reason.startswith(("scale_", "health_check_")):
+        return False
+    last = tx.one("events", "last", {"deployment_id": draft.deployment_id})
+    if last is None or (last["reason"], last["message"]) != (draft.reason, draft.message):
+        return False
+    at = moment(last["timestamp"], of="an event's timestamp")
+    return at is not None and abs((tx.now - at).total_seconds()) < COALESCED_S

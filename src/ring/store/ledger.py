@@ -1,0 +1,53 @@
+"""Ledger entries: what no runtime can tell of an instance."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ring.clock import rfc3339
+from ring.core.model.ids import DeploymentId, InstanceName
+from ring.core.model.ledger import Entry, Phase, StopReason
+from ring.store.decoding import EPOCH, member, moment
+from ring.store.mirror import EntryDropped, EntryPut
+
+if TYPE_CHECKING:
+    import sqlite3
+
+    from ring.store.database import Transaction
+
+
+def decode(row: sqlite3.Row) -> Entry:
+    name = f"ledger entry {row['name']}"
+    reason = row["reason"]
+    return Entry(
+        name=InstanceName(row["name"]),
+        deployment_id=DeploymentId(row["deployment_id"]),
+        instance_id=row["instance_id"],
+        phase=member(Phase, row["phase"], Phase.LIVE, of=f"{name}: phase"),
+        since=moment(row["since"], of=f"{name}: since") or EPOCH,
+        reason=None
+        if reason is None
+        else member(StopReason, reason, StopReason.LEFTOVER, of=f"{name}: reason"),
+    )
+
+
+def put(tx: Transaction, entry: Entry) -> None:
+    tx.run(
+        "ledger",
+        "put",
+        {
+            "name": entry.name,
+            "deployment_id": entry.deployment_id,
+            "instance_id": entry.instance_id,
+            "phase": entry.phase.value,
+            "since": rfc3339(entry.since),
+            "reason": None if entry.reason is None else entry.reason.value,
+        },
+    )
+    tx.changes.append(EntryPut(entry))
+
+
+def drop(tx: Transaction, name: InstanceName) -> None:
+    """Idempotent."""
+    tx.run("ledger", "drop", {"name": name})
+    tx.changes.append(EntryDropped(name))

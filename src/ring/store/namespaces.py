@@ -1,0 +1,49 @@
+"""Namespaces."""
+
+from __future__ import annotations
+
+import sqlite3
+from typing import TYPE_CHECKING
+
+from ring.clock import rfc3339
+from ring.core.errors import Conflict, Denied
+from ring.store import audit
+from ring.store.decoding import EPOCH, moment
+from ring.store.records import Author, Namespace
+
+if TYPE_CHECKING:
+    from ring.store.database import Transaction
+
+
+def decode(row: sqlite3.Row) -> Namespace:
+    name = f"namespace {row['name']}"
+    return Namespace(
+        id=row["id"],
+        name=row["name"],
+        created_at=moment(row["created_at"], of=f"{name}: created_at") or EPOCH,
+        updated_at=moment(row["updated_at"], of=f"{name}: updated_at"),
+    )
+
+
+def create(tx: Transaction, name: str, author: Author) -> Namespace:
+    """With its audit entry. Raises Conflict."""
+    made = Namespace(id=tx.new_id(), name=name, created_at=tx.now, updated_at=None)
+    values = {"id": made.id, "name": name, "created_at": rfc3339(tx.now)}
+    try:
+        tx.run("namespaces", "insert", values)
+    except sqlite3.IntegrityError as error:
+        raise Conflict(f"namespace '{name}' already exists") from error
+    audit.record(tx, author.user_id, "create", audit.Target("namespace", name, namespace=name))
+    return made
+
+
+def ensure(tx: Transaction, name: str, author: Author) -> None:
+    """Makes it if it is missing and the author may. Raises Denied."""
+    if tx.one("namespaces", "by_name", {"name": name}) is not None:
+        return
+    if not author.may_create_namespace:
+        raise Denied(
+            f"token may not create namespace '{name}': that needs scope 'namespaces:write',"
+            " or a token bound to that namespace by name"
+        )
+    create(tx, name, author)

@@ -1,0 +1,58 @@
+-- name: all
+SELECT * FROM deployment ORDER BY seq;
+
+-- name: by_id
+SELECT * FROM deployment WHERE id = :id;
+
+-- name: active
+SELECT * FROM deployment
+WHERE namespace = :namespace AND name = :name AND status != 'deleted' ORDER BY seq;
+
+-- name: last_revision
+SELECT max(revision) AS revision FROM deployment WHERE namespace = :namespace AND name = :name;
+
+-- name: stored
+SELECT version, status, last_event_at FROM deployment WHERE id = :id;
+
+-- name: insert
+INSERT INTO deployment (
+  id, namespace, name, kind, runtime, image, replicas, spec, spec_hash, revision, author,
+  parent_id, status, restart_count, next_create_at, counted_death_at, halt_reason, retired_count,
+  was_running, image_digest, created_at, updated_at, last_event_at, version
+) VALUES (
+  :id, :namespace, :name, :kind, :runtime, :image, :replicas, :spec, :spec_hash, :revision, :author,
+  :parent_id, :status, :restart_count, :next_create_at, :counted_death_at, :halt_reason,
+  :retired_count, :was_running, :image_digest, :created_at, :updated_at, :last_event_at, :version
+);
+
+-- name: update
+UPDATE deployment SET
+  parent_id = :parent_id, status = :status, restart_count = :restart_count,
+  next_create_at = :next_create_at, counted_death_at = :counted_death_at,
+  halt_reason = :halt_reason, retired_count = :retired_count, was_running = :was_running,
+  image_digest = :image_digest, updated_at = :updated_at, version = :version
+WHERE id = :id;
+
+-- name: update_spec
+UPDATE deployment SET
+  kind = :kind, runtime = :runtime, image = :image, replicas = :replicas, spec = :spec,
+  spec_hash = :spec_hash, revision = :revision
+WHERE id = :id;
+
+-- name: stamp_event
+UPDATE deployment SET last_event_at = :at WHERE id = :id;
+
+-- name: delete
+DELETE FROM deployment WHERE id = :id;
+
+-- name: tombstones
+SELECT deployment_id, purged_at FROM tombstone ORDER BY rowid;
+
+-- name: bury
+INSERT OR REPLACE INTO tombstone (deployment_id, purged_at) VALUES (:id, :at);
+
+-- name: buried_before
+SELECT deployment_id FROM tombstone WHERE purged_at <= :at;
+
+-- name: forget_buried_before
+DELETE FROM tombstone WHERE purged_at <= :at;

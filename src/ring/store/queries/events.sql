@@ -1,0 +1,18 @@
+-- name: last
+SELECT timestamp, reason, message FROM deployment_event
+WHERE deployment_id = :deployment_id ORDER BY seq DESC LIMIT 1;
+
+-- name: insert
+INSERT INTO deployment_event (id, deployment_id, timestamp, level, message, component, reason)
+VALUES (:id, :deployment_id, :timestamp, :level, :message, :component, :reason);
+
+-- name: trim
+DELETE FROM deployment_event WHERE deployment_id = :deployment_id AND seq <= (
+  SELECT seq FROM deployment_event WHERE deployment_id = :deployment_id
+  ORDER BY seq DESC LIMIT 1 OFFSET :kept
+);
+
+-- name: newest
+SELECT id, deployment_id, timestamp, level, message, component, reason FROM deployment_event
+WHERE deployment_id = :deployment_id AND (:level IS NULL OR level = :level)
+ORDER BY seq DESC LIMIT :limit;

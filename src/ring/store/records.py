@@ -1,0 +1,58 @@
+"""What the store hands out besides deployments: namespaces, accounts, tokens, who asks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from ring.core.model.deployment import Deployment
+
+
+@dataclass(frozen=True, slots=True)
+class Namespace:
+    id: str
+    name: str
+    created_at: datetime
+    updated_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class User:
+    id: str
+    username: str
+    password: str
+    """Argon2 encoded."""
+    role: str
+    status: str
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    id: str
+    user: User
+    name: str
+    kind: Literal["session", "pat"]
+    scopes: frozenset[str]
+    namespaces: tuple[str, ...]
+    """Empty: all."""
+    expire_at: str | None
+    revoked_at: datetime | None
+    last_used_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Author:
+    """Who asks, and whether a missing namespace may be made for them."""
+
+    user_id: str
+    may_create_namespace: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    deployment: Deployment
+    change: Literal["created", "unchanged", "scaled"]
+    scaled_from: int | None = None
