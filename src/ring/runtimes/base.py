@@ -146,7 +146,7 @@ class Runtime(Protocol):
 
     async def close(self) -> None: ...
 
-    async def list(self, server_id: str) -> tuple[Instance, ...]:
+    async def list(self) -> tuple[Instance, ...]:
         """Every instance that carries a deployment label, in every state, in one call.
 
         Includes those of other servers (see Instance.server_id). Raises Unavailable; never an

@@ -1,0 +1,57 @@
+"""What a Docker engine tells about acts of others."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from ring.core.model.spec import Quantities, Resources
+from ring.runtimes.base import CameUp, Died, OutOfMemory, Signalled
+
+if TYPE_CHECKING:
+    from tests.contract.outside import DockerOutside
+    from tests.contract.space import Space
+
+pytestmark = [pytest.mark.anyio, pytest.mark.engine]
+
+
+async def test_a_kill_by_somebody_else(docker_space: Space, docker: DockerOutside) -> None:
+    instance = await docker_space.running()
+    await docker.ask("POST", f"/containers/{instance.id}/kill", {"signal": "SIGKILL"})
+
+    told = await docker_space.told(instance.created_at, Died)
+    _, signalled, died = told
+    assert isinstance(signalled, Signalled)
+    assert signalled.signal == "SIGKILL"
+    assert isinstance(died, Died)
+    assert died.code == 137
+
+
+async def test_going_on_after_a_pause_counts_as_coming_up(
+    docker_space: Space, docker: DockerOutside
+) -> None:
+    instance = await docker_space.running()
+    (up,) = await docker_space.told(instance.created_at, CameUp)
+    await docker.ask("POST", f"/containers/{instance.id}/pause")
+    await docker.ask("POST", f"/containers/{instance.id}/unpause")
+    await docker_space.runtime.stop(instance.id, 5.0)
+
+    told = await docker_space.told(instance.created_at, Died)
+    assert told[0] == up
+    # Some engines tell of the going on twice.
+    assert [type(event) for event in told[1:-2]] in ([CameUp], [CameUp, CameUp])
+    assert [type(event) for event in told[-2:]] == [Signalled, Died]
+
+
+async def test_memory_that_runs_out(docker_space: Space) -> None:
+    # A child is killed: the engine may lose the event when the whole instance ends with it.
+    greedy = 'while :; do sh -c "x=x; while :; do x=\\$x\\$x; done"; sleep 1; done'
+    order = await docker_space.order(
+        command=("sh", "-c", greedy), resources=Resources(limits=Quantities(memory="8Mi"))
+    )
+    instance = await docker_space.running(order)
+
+    told = await docker_space.told(instance.created_at, OutOfMemory)
+    assert [type(event) for event in told] == [CameUp, OutOfMemory]
+    assert (await docker_space.runtime.inspect(instance.id)).is_live

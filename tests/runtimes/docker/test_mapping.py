@@ -1,0 +1,222 @@
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+
+from ring.core.model.observed import State
+from ring.core.model.spec import Config, Network, Port, Quantities, Resources, User, Volume
+from ring.runtimes.base import Unavailable
+from ring.runtimes.docker import mapping
+from tests.runtimes.docker.orders import order
+
+ID = "c" * 64
+LISTED = {
+    "Id": ID,
+    "Names": ["/other/link", "/shop_web_0a1b2c3d"],
+    "Created": 1_700_000_000,
+    "State": "running",
+    "Labels": {"ring_deployment": "d-1", "ring.server": "s-1"},
+    "HostConfig": {"NetworkMode": "ring_shop"},
+    "NetworkSettings": {
+        "Networks": {
+            "by-hand": {"IPAddress": "172.30.0.9"},
+            "ring_shop": {"IPAddress": "172.18.0.2"},
+        }
+    },
+}
+INSPECTED = {
+    "Id": ID,
+    "Name": "/shop_web_0a1b2c3d",
+    "Created": "2026-01-02T03:04:05.123456789Z",
+    "State": {
+        "Status": "exited",
+        "ExitCode": 137,
+        "OOMKilled": True,
+        "FinishedAt": "2026-01-02T03:05:00.5Z",
+    },
+    "Config": {"Labels": {"ring_deployment": "d-1", "ring.server": "s-1"}},
+    "HostConfig": {"NetworkMode": "ring_shop"},
+    "NetworkSettings": {"Networks": {"ring_shop": {"IPAddress": ""}}},
+}
+
+
+def test_the_whole_create_body() -> None:
+    body = mapping.create_body(
+        order(
+            command=("serve", "--all"),
+            environment={"A": "1", "B": "x=y"},
+            labels={"team": "blue", "ring.name": "stolen", "ring_deployment": "stolen"},
+            ports=(Port(published=8080, target=80), Port(published=8081, target=80)),
+            volumes=(
+                Volume(type="bind", source="/srv", destination="/data", permission="ro"),
+                Volume(type="volume", source="files", destination="/files", permission="rw"),
+            ),
+            resources=Resources(
+                limits=Quantities(cpu="0.5", memory="128Mi"),
+                requests=Quantities(cpu="1m", memory="64Mi"),
+            ),
+        )
+    )
+    assert body == {
+        "Image": "nginx@sha256:" + "a" * 64,
+        "Cmd": ["serve", "--all"],
+        "Env": ["A=1", "B=x=y"],
+        "Labels": {
+            "team": "blue",
+            "ring_deployment": "d-1",
+            "ring.managed": "true",
+            "ring.namespace": "shop",
+            "ring.name": "web",
+            "ring.kind": "worker",
+            "ring.server": "s-1",
+        },
+        "ExposedPorts": {"80/tcp": {}},
+        "User": "",
+        "HostConfig": {
+            "NetworkMode": "ring_shop",
+            "Privileged": False,
+            "PortBindings": {
+                "80/tcp": [
+                    {"HostIp": "", "HostPort": "8080"},
+                    {"HostIp": "", "HostPort": "8081"},
+                ]
+            },
+            "Mounts": [
+                {"Type": "bind", "Source": "/srv", "Target": "/data", "ReadOnly": True},
+                {"Type": "volume", "Source": "files", "Target": "/files", "ReadOnly": False},
+            ],
+            "NanoCpus": 500_000_000,
+            "Memory": 134217728,
+            "CpuShares": 2,
+            "MemoryReservation": 67108864,
+        },
+        "NetworkingConfig": {
+            "EndpointsConfig": {"ring_shop": {"Aliases": ["web", "shop_web_0a1b2c3d"]}}
+        },
+    }
+
+
+def test_on_the_hosts_network_it_has_no_other() -> None:
+    body = mapping.create_body(order(network=Network(mode="host")))
+    assert isinstance(body["HostConfig"], dict)
+    assert body["HostConfig"]["NetworkMode"] == "host"
+    assert "NetworkingConfig" not in body
+
+
+@pytest.mark.parametrize(
+    ("user", "written", "privileged"),
+    [
+        (None, "", False),
+        (User(id=1000), "1000", False),
+        (User(id=0, group=0, privileged=True), "0:0", True),
+        (User(privileged=True), "", True),
+    ],
+)
+def test_the_user(user: User | None, written: str, privileged: bool) -> None:
+    body = mapping.create_body(order(config=Config(user=user)))
+    assert body["User"] == written
+    assert isinstance(body["HostConfig"], dict)
+    assert body["HostConfig"]["Privileged"] is privileged
+
+
+def test_an_empty_command_leaves_the_image_its_own() -> None:
+    assert "Cmd" not in mapping.create_body(order())
+
+
+def test_without_resources_nothing_is_limited() -> None:
+    host = mapping.create_body(order())["HostConfig"]
+    assert isinstance(host, dict)
+    assert not {"NanoCpus", "Memory", "CpuShares", "MemoryReservation"} & set(host)
+    assert "RestartPolicy" not in host
+
+
+@pytest.mark.parametrize(
+    ("host_ip", "default", "expected"),
+    [
+        (None, None, ""),
+        (None, "127.0.0.1", "127.0.0.1"),
+        ("::1", "127.0.0.1", "::1"),
+    ],
+)
+def test_the_address_that_is_bound(host_ip: str | None, default: str | None, expected: str) -> None:
+    ports = (Port(published=53, target=53, protocol="udp", host_ip=host_ip),)
+    host = mapping.create_body(order(ports=ports, default_host_ip=default))["HostConfig"]
+    assert isinstance(host, dict)
+    assert host["PortBindings"] == {"53/udp": [{"HostIp": expected, "HostPort": "53"}]}
+
+
+def test_a_bind_without_a_path_is_a_named_volume() -> None:
+    old = Volume(type="bind", source="files", destination="/files")
+    assert mapping.is_named_volume(old)
+    assert not mapping.is_named_volume(Volume(type="bind", source="/srv", destination="/srv"))
+
+
+def test_a_listed_container() -> None:
+    instance = mapping.listed(LISTED)
+    assert (instance.id, instance.name) == (ID, "shop_web_0a1b2c3d")
+    assert (instance.deployment_id, instance.server_id) == ("d-1", "s-1")
+    assert instance.state is State.RUNNING
+    assert instance.address == "172.18.0.2"
+    assert instance.created_at == datetime.fromtimestamp(1_700_000_000, UTC)
+    assert instance.exit is None
+
+
+def test_a_container_of_unknown_origin() -> None:
+    instance = mapping.listed({**LISTED, "Names": None, "Labels": None, "NetworkSettings": None})
+    assert instance.name == ID[:12]
+    assert (instance.deployment_id, instance.server_id, instance.address) == ("", "", None)
+
+
+@pytest.mark.parametrize(
+    ("word", "state", "is_live"),
+    [
+        ("created", State.CREATED, False),
+        ("restarting", State.STARTING, True),
+        ("running", State.RUNNING, True),
+        ("paused", State.PAUSED, True),
+        ("exited", State.EXITED, False),
+        ("dead", State.EXITED, False),
+        ("removing", State.UNKNOWN, False),
+        ("something new", State.UNKNOWN, False),
+    ],
+)
+def test_states(word: str, state: State, is_live: bool) -> None:
+    instance = mapping.listed({**LISTED, "State": word})
+    assert (instance.state, instance.is_live, instance.exit) == (state, is_live, None)
+
+
+def test_an_inspected_container_tells_its_exit() -> None:
+    instance = mapping.inspected(INSPECTED)
+    assert instance.created_at == datetime(2026, 1, 2, 3, 4, 5, 123456, UTC)
+    assert instance.address is None
+    assert instance.exit is not None
+    assert (instance.exit.code, instance.exit.oom) == (137, True)
+    assert instance.exit.finished_at == datetime(2026, 1, 2, 3, 5, 0, 500000, UTC)
+
+
+def test_the_zero_time_is_no_time() -> None:
+    state = {"Status": "dead", "ExitCode": 0, "FinishedAt": "0001-01-01T00:00:00Z"}
+    instance = mapping.inspected({**INSPECTED, "State": state})
+    assert instance.exit is not None
+    assert instance.exit.finished_at is None
+
+
+def test_a_running_container_has_no_exit() -> None:
+    state = {"Status": "running", "ExitCode": 0, "FinishedAt": "0001-01-01T00:00:00Z"}
+    assert mapping.inspected({**INSPECTED, "State": state}).exit is None
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        {**LISTED, "Id": None},
+        {**LISTED, "State": 7},
+        {**LISTED, "Created": "yesterday"},
+        {**LISTED, "Names": "web"},
+        {**LISTED, "Labels": []},
+    ],
+)
+def test_what_cannot_be_read_is_not_guessed(broken: dict[str, object]) -> None:
+    with pytest.raises(Unavailable):
+        mapping.listed(broken)

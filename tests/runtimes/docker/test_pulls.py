@@ -1,0 +1,99 @@
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from ring.runtimes.docker.pulls import SharedPulls
+
+pytestmark = pytest.mark.anyio
+
+
+class Pull:
+    """A pull that ends when it is told to."""
+
+    def __init__(self) -> None:
+        self.begun = 0
+        self.cancelled = False
+        self.end: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    async def __call__(self) -> None:
+        self.begun += 1
+        try:
+            await self.end
+        except asyncio.CancelledError:
+            self.cancelled = True
+            raise
+
+
+async def turns(count: int = 5) -> None:
+    for _ in range(count):
+        await asyncio.sleep(0)
+
+
+async def test_waiters_share_one_pull() -> None:
+    pulls, pull = SharedPulls(), Pull()
+    async with asyncio.TaskGroup() as group:
+        for _ in range(3):
+            group.create_task(pulls.join("a", pull))
+        await turns()
+        pull.end.set_result(None)
+    assert pull.begun == 1
+
+
+async def test_a_cancelled_waiter_leaves_it_to_the_others() -> None:
+    pulls, pull = SharedPulls(), Pull()
+    first = asyncio.create_task(pulls.join("a", pull))
+    second = asyncio.create_task(pulls.join("a", pull))
+    await turns()
+    first.cancel()
+    await turns()
+    assert not pull.cancelled
+
+    pull.end.set_result(None)
+    await second
+    assert first.cancelled()
+
+
+async def test_a_pull_that_nobody_waits_for_is_cancelled() -> None:
+    pulls, pull = SharedPulls(), Pull()
+    waiter = asyncio.create_task(pulls.join("a", pull))
+    await turns()
+    waiter.cancel()
+    await turns()
+    assert pull.cancelled
+
+    again = Pull()
+    again.end.set_result(None)
+    await pulls.join("a", again)
+    assert again.begun == 1
+
+
+async def test_every_waiter_gets_the_error() -> None:
+    pulls, pull = SharedPulls(), Pull()
+    waiters = [asyncio.create_task(pulls.join("a", pull)) for _ in range(2)]
+    await turns()
+    pull.end.set_exception(ValueError("refused"))
+    results = await asyncio.gather(*waiters, return_exceptions=True)
+    assert [str(result) for result in results] == ["refused", "refused"]
+
+
+async def test_pulls_of_different_images_are_apart() -> None:
+    pulls, one, other = SharedPulls(), Pull(), Pull()
+    async with asyncio.TaskGroup() as group:
+        group.create_task(pulls.join("a", one))
+        group.create_task(pulls.join("b", other))
+        await turns()
+        one.end.set_result(None)
+        other.end.set_result(None)
+    assert (one.begun, other.begun) == (1, 1)
+
+
+async def test_closing_ends_what_is_in_flight() -> None:
+    pulls, pull = SharedPulls(), Pull()
+    waiter = asyncio.create_task(pulls.join("a", pull))
+    await turns()
+    await pulls.close()
+    assert pull.cancelled
+    with pytest.raises(asyncio.CancelledError):
+        await waiter
