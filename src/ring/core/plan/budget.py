@@ -1,0 +1,143 @@
+"""The restart budget of a row: counting, waiting, giving up, trying again, forgiving."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from ring.core.model.events import Level
+from ring.core.model.ledger import Phase, StopReason
+from ring.core.model.status import CREATING, FINAL, Status
+from ring.core.plan import restart
+from ring.core.plan.draft import SCHEDULER
+
+if TYPE_CHECKING:
+    from ring.core.model.observed import Instance
+    from ring.core.plan.draft import RowDraft
+
+
+def count(row: RowDraft) -> None:
+    """One failure more: the next create waits its backoff, in a crash loop the slow retry."""
+    failures = row.row.restart_count + 1
+    row.change(restart_count=failures)
+    row.failed = True
+    if row.row.status is Status.CRASH_LOOP_BACK_OFF:
+        _wait_slowly(row)
+        return
+    wait_s = restart.backoff_s(failures)
+    _wait(row, wait_s)
+
+
+def counts(row: RowDraft, instance: Instance) -> bool:
+    """Whether the death of this instance costs anything: a halted row is only reaped.
+
+    A crash loop counts its attempts alone; the attempt is the youngest instance of the row.
+    """
+    if row.row.halt_reason is not None:
+        return False
+    if row.row.status is not Status.CRASH_LOOP_BACK_OFF:
+        return True
+    youngest = max(row.instances.values(), key=lambda one: one.created_at)
+    up = row.row.next_create_at is None and not row.entries(Phase.CREATING)
+    return up and instance.id == youngest.id
+
+
+def _wait(row: RowDraft, wait_s: float) -> None:
+    if wait_s <= 0:
+        row.change(next_create_at=None)
+        return
+    at = row.now.wall + timedelta(seconds=wait_s)
+    row.change(next_create_at=at)
+    row.draft.due[row.row.id] = (at, row.now.mono + wait_s)
+
+
+def _wait_slowly(row: RowDraft) -> None:
+    retry_s = row.limits.crash_loop_retry_s
+    if retry_s is None:
+        row.change(halt_reason="the restart budget is spent", next_create_at=None)
+    else:
+        _wait(row, max(retry_s, 0.001))
+
+
+def due_at(row: RowDraft) -> float:
+    """Monotonic time of the next create that the persisted wait allows.
+
+    The wait is read once: a wall clock that jumps delays by the longest wait at most.
+    """
+    at = row.row.next_create_at
+    if at is None:
+        return row.now.mono
+    known = row.draft.due.get(row.row.id)
+    if known is not None and known[0] == at:
+        return known[1]
+    longest = restart.BACKOFF_LONGEST_S
+    if row.row.status is Status.CRASH_LOOP_BACK_OFF:
+        longest = row.limits.crash_loop_retry_s or 0.0
+    wait_s = min(max((at - row.now.wall).total_seconds(), 0.0), longest)
+    row.draft.due[row.row.id] = (at, row.now.mono + wait_s)
+    return row.now.mono + wait_s
+
+
+def is_due(row: RowDraft) -> bool:
+    return due_at(row) <= row.now.mono
+
+
+def spend(row: RowDraft) -> None:
+    """A row whose budget is spent goes into its crash loop, in the pass that spent it."""
+    status = row.row.status
+    if row.row.halt_reason or status in FINAL or status is Status.CRASH_LOOP_BACK_OFF:
+        return
+    limit = restart.budget(row.row.target)
+    if row.row.restart_count < limit:
+        return
+    row.change(status=Status.CRASH_LOOP_BACK_OFF)
+    retry_s = row.limits.crash_loop_retry_s
+    _wait_slowly(row)
+    after = "no further attempt is made" if retry_s is None else f"next attempt in {retry_s:g} s"
+    row.event(
+        Level.ERROR,
+        "restart_limit_reached",
+        f"{row.row.restart_count} failures without a healthy while in between "
+        f"(budget {limit}): {after}; apply again to start over",
+        SCHEDULER,
+    )
+    for entry in row.entries(Phase.CREATING):
+        row.cancel_start(entry, StopReason.FAILED_CREATE)
+
+
+def forgive(row: RowDraft) -> None:
+    """Past failures are forgotten once the row was whole for a while."""
+    if not row.row.restart_count:
+        row.draft.healthy_since.pop(row.row.id, None)
+        return
+    if row.failed or not _is_whole(row):
+        row.draft.healthy_since.pop(row.row.id, None)
+        return
+    since = row.draft.healthy_since.setdefault(row.row.id, row.now.mono)
+    end = since + row.limits.forgive_after_s
+    if row.now.mono < end:
+        row.draft.wake(end)
+        return
+    row.draft.healthy_since.pop(row.row.id, None)
+    failures = row.row.restart_count
+    row.change(restart_count=0, next_create_at=None, counted_death_at=None)
+    row.event(
+        Level.INFO,
+        "restart_count_reset",
+        f"Healthy for {row.limits.forgive_after_s:g} s: {failures} earlier failures are forgotten",
+        SCHEDULER,
+    )
+
+
+def _is_whole(row: RowDraft) -> bool:
+    live = len(row.entries(Phase.LIVE))
+    status = row.row.status
+    if row.row.halt_reason is not None:
+        return False
+    if status is Status.CRASH_LOOP_BACK_OFF:
+        settled = not row.entries(Phase.CREATING, Phase.SETTLING)
+        attempted = row.row.next_create_at is None or live >= row.row.target
+        return live >= 1 and settled and attempted
+    if status is not Status.RUNNING and status not in CREATING:
+        return False
+    return live >= row.row.target >= 1 and is_due(row)

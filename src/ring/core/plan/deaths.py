@@ -1,0 +1,172 @@
+"""Compares ledger and listing: what is found, what died and what that means, what vanished."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, assert_never
+
+from ring.core.model.events import Level
+from ring.core.model.ledger import Entry, Phase, StopReason
+from ring.core.model.observed import State
+from ring.core.model.operations import InspectInstance
+from ring.core.model.status import Status
+from ring.core.plan import budget, restart
+from ring.core.plan.outcomes import came_up
+from ring.core.plan.restart import Verdict
+
+if TYPE_CHECKING:
+    from ring.core.model.observed import Exit, Instance
+    from ring.core.plan.draft import RowDraft
+
+
+def adopt(row: RowDraft) -> None:
+    """Takes up what the runtime holds for this row and the ledger does not say."""
+    for name, instance in row.instances.items():
+        entry = row.entry(name)
+        if row.operation(name) is not None:
+            continue
+        if entry is None:
+            _adopt_unknown(row, instance)
+        elif entry.phase is Phase.CREATING:
+            _take_up(row, entry, instance)
+        elif entry.instance_id is None:
+            row.put(replace(entry, instance_id=instance.id))
+
+
+def _adopt_unknown(row: RowDraft, instance: Instance) -> None:
+    entry = Entry(instance.name, row.row.id, instance.id, Phase.LIVE, row.now.wall)
+    if not instance.is_live:
+        row.put(replace(entry, phase=Phase.STOPPING, reason=StopReason.LEFTOVER))
+    elif row.row.status is Status.RUNNING:
+        row.put(entry)
+    else:
+        row.put(replace(entry, phase=Phase.SETTLING))
+
+
+def _take_up(row: RowDraft, entry: Entry, instance: Instance) -> None:
+    """A create that a killed server began, as far as it got (created only: it is resumed)."""
+    known = replace(entry, instance_id=instance.id)
+    if instance.is_live:
+        came_up(row, known, row.now.mono)
+    elif instance.state is State.CREATED:
+        row.put(known)
+    else:
+        row.move(known, Phase.STOPPING, StopReason.LEFTOVER)
+
+
+def judge_ends(row: RowDraft) -> None:
+    """Every instance that was up and is not any more is judged exactly once."""
+    vanished = 0
+    dead: list[tuple[Entry, Instance, Exit]] = []
+    for entry in row.entries(Phase.SETTLING, Phase.LIVE):
+        instance = row.instances.get(entry.name)
+        if instance is None:
+            if row.operation(entry.name) is None:
+                row.drop(entry)
+                vanished += 1
+        elif instance.state is State.CREATED:
+            row.move(entry, Phase.STOPPING, StopReason.LEFTOVER)
+        elif instance.state is State.EXITED:
+            if instance.exit is not None:
+                dead.append((entry, instance, instance.exit))
+            else:
+                _ask(row, entry, instance)
+    dead.sort(key=lambda one: (one[2].finished_at or row.now.wall, one[0].name))
+    missed = 0
+    for entry, instance, end in dead:
+        missed += _judge(row, entry, instance, end)
+    if missed or vanished:
+        _replaced_uncounted(row, missed, vanished)
+
+
+def _ask(row: RowDraft, entry: Entry, instance: Instance) -> None:
+    """How it ended is not in a listing: it is judged when the inspection has told."""
+    if row.operation(entry.name) is not None:
+        return
+    _, at = row.draft.retry_at.get(entry.name, (0, row.now.mono))
+    if at > row.now.mono:
+        row.draft.wake(at)
+    else:
+        row.act(InspectInstance(row.row.id, entry.name, instance.id))
+
+
+def _judge(row: RowDraft, entry: Entry, instance: Instance, end: Exit) -> bool:
+    """True: replaced without being counted because nobody saw it end."""
+    row.move(entry, Phase.COUNTED)
+    row.draft.settle_at.pop(entry.name, None)
+    short = instance.id[:12]
+    match restart.judge(end):
+        case Verdict.MISSED:
+            return True
+        case Verdict.RETIRED:
+            row.change(retired_count=row.row.retired_count + 1)
+            row.event(
+                Level.INFO,
+                "container_completed",
+                f"Instance {short} finished with exit code 0; it is not replaced",
+            )
+        case Verdict.STOPPED_FROM_OUTSIDE:
+            row.event(
+                Level.WARNING,
+                "container_stopped_externally",
+                f"Instance {short} was stopped from outside Ring; it is replaced",
+            )
+        case Verdict.NOT_EXECUTABLE:
+            _crashed(row, instance, end)
+            row.event(
+                Level.ERROR,
+                "non_retryable_exit",
+                f"Exit code {end.code} of instance {short}: the program cannot be "
+                f"{'executed' if end.code == 126 else 'found'}; mend the image or the command "
+                "and apply again",
+            )
+            if row.row.halt_reason is None:
+                _halt(row, end)
+        case Verdict.CRASHED:
+            _crashed(row, instance, end)
+        case _ as never:
+            assert_never(never)
+    return False
+
+
+def _halt(row: RowDraft, end: Exit) -> None:
+    row.change(status=Status.CREATE_CONTAINER_ERROR, halt_reason=f"exit code {end.code}")
+    for waiting in row.entries(Phase.CREATING):
+        row.cancel_start(waiting, StopReason.FAILED_CREATE)
+
+
+def _crashed(row: RowDraft, instance: Instance, end: Exit) -> None:
+    died = end.finished_at or row.now.wall
+    with_others = restart.in_wave(
+        born=instance.created_at,
+        died=died,
+        counted_death=row.row.counted_death_at,
+        wave_s=row.limits.wave_s,
+    )
+    row.failed = True
+    if not with_others and budget.counts(row, instance):
+        budget.count(row)
+        row.change(counted_death_at=died)
+    how = "ran out of memory" if end.oom else f"exited with code {_code(end)}"
+    row.event(
+        Level.ERROR,
+        "container_crashed",
+        f"Instance {instance.id[:12]} {how} (restart count {row.row.restart_count})",
+    )
+
+
+def _code(end: Exit) -> str:
+    return "unknown" if end.code is None else str(end.code)
+
+
+def _replaced_uncounted(row: RowDraft, missed: int, vanished: int) -> None:
+    what = []
+    if missed:
+        what.append(f"{missed} ended while Ring was not watching")
+    if vanished:
+        what.append(f"{vanished} removed from outside Ring")
+    row.event(
+        Level.INFO,
+        "instances_recovered",
+        f"Instances replaced without being counted: {', '.join(what)}",
+    )

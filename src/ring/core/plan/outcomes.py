@@ -1,0 +1,214 @@
+"""Folds operations that ended into the draft: what began to live, what failed, what is gone."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, assert_never
+
+from ring.core.model.events import Level
+from ring.core.model.failures import TREATMENT, Disposition, Failure, FailureClass
+from ring.core.model.ledger import Entry, Phase, StopReason
+from ring.core.model.operations import (
+    Inspected,
+    InspectInstance,
+    OperationFailed,
+    Removed,
+    Started,
+    StartFailed,
+)
+from ring.core.model.status import RETRIED, Status
+from ring.core.plan import budget
+from ring.core.plan.draft import SCHEDULER
+
+if TYPE_CHECKING:
+    from ring.core.model.operations import Outcome
+    from ring.core.plan.draft import RowDraft
+
+RETRY_LONGEST_S = 60.0
+
+
+def fold(row: RowDraft) -> None:
+    """Every outcome of this row, in the order in which they ended."""
+    for outcome in row.outcomes():
+        row.draft.folded.append(outcome.id)
+        match outcome.result:
+            case Started():
+                _started(row, outcome, outcome.result)
+            case StartFailed():
+                _start_failed(row, outcome, outcome.result)
+            case Inspected():
+                _inspected(row, outcome, outcome.result)
+            case Removed():
+                _removed(row, outcome)
+            case OperationFailed():
+                _try_again(row, outcome, outcome.result.failure)
+            case _ as never:
+                assert_never(never)
+
+
+def came_up(row: RowDraft, entry: Entry, settled_at: float) -> None:
+    """An instance began to run: counted as present, and confirmed where the status waits for it."""
+    before = len(row.entries(Phase.SETTLING, Phase.LIVE))
+    row.event(Level.INFO, "scale_up", f"Scaled up from {before} to {before + 1} replicas")
+    if row.row.status is Status.RUNNING:
+        row.move(entry, Phase.LIVE)
+    else:
+        row.move(entry, Phase.SETTLING)
+        row.draft.settle_at[entry.name] = settled_at
+    if row.row.status in RETRIED and not row.row.was_running:
+        row.change(status=Status.CREATING)
+    if row.row.status is not Status.CRASH_LOOP_BACK_OFF and budget.is_due(row):
+        row.change(next_create_at=None)
+
+
+def _started(row: RowDraft, outcome: Outcome, result: Started) -> None:
+    entry = row.entry(outcome.action.name)
+    if entry is None or entry.phase is not Phase.CREATING or row.row.is_deleted:
+        # Given up while the engine was at it: what came of it is removed.
+        row.put(
+            Entry(
+                outcome.action.name,
+                row.row.id,
+                result.instance.id,
+                Phase.STOPPING,
+                row.now.wall,
+                entry.reason if entry and entry.reason else StopReason.FAILED_CREATE,
+            )
+        )
+        return
+    if row.row.image_digest is None and result.image_digest is not None:
+        row.change(image_digest=result.image_digest)
+    came_up(
+        row,
+        replace(entry, instance_id=result.instance.id),
+        outcome.ended + row.limits.settle_s,
+    )
+
+
+def _start_failed(row: RowDraft, outcome: Outcome, result: StartFailed) -> None:
+    entry = row.entry(outcome.action.name)
+    if entry is not None:
+        if result.clean:
+            row.drop(entry)
+        elif entry.phase is not Phase.STOPPING:
+            row.move(entry, Phase.STOPPING, StopReason.FAILED_CREATE)
+    if row.row.is_deleted or result.failure.kind is FailureClass.CANCELLED:
+        return
+    if row.row.halt_reason is not None:
+        return  # what was in flight beside the failure that halted it changes nothing any more
+    _treat(row, outcome, result.failure)
+    for waiting in row.entries(Phase.CREATING):
+        operation = row.operation(waiting.name)
+        if operation is not None and not operation.begun:
+            row.cancel_start(waiting, StopReason.FAILED_CREATE)
+
+
+def _treat(row: RowDraft, outcome: Outcome, failure: Failure) -> None:
+    treatment = TREATMENT[failure.kind]
+    row.failed = True
+    match treatment.disposition:
+        case Disposition.WAIT:
+            _wait(row, failure)
+        case Disposition.PERMANENT:
+            _halt(row, failure)
+        case Disposition.RETRY:
+            if outcome.since < row.draft.batch_end.get(row.row.id, outcome.since):
+                return  # one of several in flight together: counted with the first
+            row.draft.batch_end[row.row.id] = row.now.mono
+            component = SCHEDULER if failure.kind is FailureClass.TIMEOUT else ""
+            row.event(Level.ERROR, treatment.reason, failure.message, component)
+            budget.count(row)
+            if treatment.status is not None:
+                _show(row, treatment.status)
+        case _ as never:
+            assert_never(never)
+
+
+def _wait(row: RowDraft, failure: Failure) -> None:
+    treatment = TREATMENT[failure.kind]
+    limits = row.limits
+    away = failure.kind is FailureClass.UNAVAILABLE
+    row.draft.hold[row.row.id] = row.now.mono + (
+        limits.unavailable_retry_s if away else limits.wait_retry_s
+    )
+    level = Level.WARNING if away else Level.ERROR
+    row.event(level, treatment.reason, failure.message)
+    if treatment.status is not None and not row.entries(Phase.LIVE):
+        _show(row, treatment.status)
+
+
+def _halt(row: RowDraft, failure: Failure) -> None:
+    treatment = TREATMENT[failure.kind]
+    row.event(Level.ERROR, treatment.reason, failure.message)
+    if treatment.status is not None and row.row.status not in {Status.COMPLETED, Status.FAILED}:
+        row.change(status=treatment.status)
+    if failure.kind is FailureClass.INSUFFICIENT_RESOURCES and row.entries(Phase.LIVE):
+        row.draft.hold[row.row.id] = row.now.mono + row.limits.memory_retry_s
+        return
+    row.change(halt_reason=failure.message)
+
+
+def _show(row: RowDraft, status: Status) -> None:
+    """The class's status, unless the row is in a state that a retried failure does not change."""
+    current = row.row.status
+    if current in {Status.CRASH_LOOP_BACK_OFF, Status.COMPLETED, Status.FAILED}:
+        return
+    row.change(status=status)
+
+
+def _inspected(row: RowDraft, outcome: Outcome, result: Inspected) -> None:
+    entry = row.entry(outcome.action.name)
+    if entry is None:
+        return
+    row.draft.retry_at.pop(entry.name, None)
+    if entry.phase is not Phase.SETTLING or not _is_settle(outcome):
+        return
+    instance = row.instances.get(entry.name)
+    alive = result.instance is not None and result.instance.is_live
+    if alive and instance is not None and instance.is_live:
+        row.move(entry, Phase.LIVE)
+        row.draft.settle_at.pop(entry.name, None)
+        row.promoted = True
+    elif result.instance is not None:
+        row.event(
+            Level.WARNING,
+            "liveness_unconfirmed",
+            f"Instance {result.instance.id[:12]} ended within {row.limits.settle_s:g} s of its "
+            "start; it is not counted as running",
+        )
+
+
+def _is_settle(outcome: Outcome) -> bool:
+    return isinstance(outcome.action, InspectInstance) and outcome.action.settle
+
+
+def _removed(row: RowDraft, outcome: Outcome) -> None:
+    entry = row.entry(outcome.action.name)
+    if entry is None:
+        return
+    if entry.reason is StopReason.SCALE_DOWN:
+        leaving = [e for e in row.entries(Phase.STOPPING) if e.reason is StopReason.SCALE_DOWN]
+        count = len(row.entries(Phase.SETTLING, Phase.LIVE)) + len(leaving)
+        row.event(
+            Level.INFO,
+            "scale_down",
+            f"Scaled down from {count} to {count - 1} replicas: removed {entry.name}",
+        )
+    row.drop(entry)
+
+
+def _try_again(row: RowDraft, outcome: Outcome, failure: Failure) -> None:
+    name = outcome.action.name
+    if row.entry(name) is None:
+        return
+    times = row.draft.retry_at.get(name, (0, 0.0))[0] + 1
+    wait_s = min(2.0 ** min(times - 1, 10), RETRY_LONGEST_S)
+    row.draft.retry_at[name] = (times, row.now.mono + wait_s)
+    if isinstance(outcome.action, InspectInstance):
+        return
+    if failure.kind not in {FailureClass.UNAVAILABLE, FailureClass.CANCELLED}:
+        row.event(
+            Level.ERROR,
+            "teardown_failed",
+            f"Cannot remove {name}: {failure.message}; it is tried again",
+        )

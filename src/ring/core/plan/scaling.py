@@ -1,0 +1,150 @@
+"""Closes the gap between what a row is to have and what it has: starts and victims."""
+
+from __future__ import annotations
+
+from itertools import takewhile
+from typing import TYPE_CHECKING
+
+from ring.core.model.ids import InstanceName, instance_name
+from ring.core.model.ledger import Entry, Phase, StopReason
+from ring.core.model.observed import Unknown
+from ring.core.model.operations import InspectInstance, StartInstance
+from ring.core.model.status import FINAL, Status
+from ring.core.plan import budget
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ring.core.plan.draft import RowDraft
+
+ATTEMPT_UNDER_WAY = "an attempt is under way"
+PRESENT = (Phase.CREATING, Phase.SETTLING, Phase.LIVE)
+
+
+def compare(row: RowDraft) -> None:
+    """Creates what is missing, as far as the row may; gives up what is too many."""
+    obstacle = _obstacle(row)
+    _resume(row, obstacle)
+    surplus = len(row.entries(*PRESENT)) - row.row.target
+    if surplus > 0:
+        for entry in _victims(row)[:surplus]:
+            _give_up(row, entry)
+        row.reason(f"removing {surplus} of {surplus + row.row.target} instances")
+    elif surplus < 0 and obstacle is None:
+        missing = 1 if row.row.status is Status.CRASH_LOOP_BACK_OFF else -surplus
+        _start(row, missing)
+        row.reason(f"creating {missing} of {row.row.target} instances")
+    elif surplus < 0:
+        row.reason(f"{-surplus} of {row.row.target} instances missing: {obstacle}")
+
+
+def _obstacle(row: RowDraft) -> str | None:
+    """Why nothing may be created for this row now; arranges to be woken when time will tell."""
+    return next(_obstacles(row), None)
+
+
+def _obstacles(row: RowDraft) -> Iterator[str]:
+    if row.row.halt_reason is not None:
+        yield f"halted: {row.row.halt_reason}"
+    if row.row.status in FINAL and row.row.status is not Status.INSUFFICIENT_RESOURCES:
+        yield f"the deployment is {row.row.status}"
+    if row.row.status is Status.CRASH_LOOP_BACK_OFF and row.limits.crash_loop_retry_s is None:
+        yield "the restart budget is spent"
+    if _older_remains(row):
+        yield "an older revision is still being removed"
+    if row.row.spec.ports and row.entries(Phase.STOPPING, Phase.COUNTED):
+        yield "the instance that holds its ports is still being removed"
+    waits_until = max(budget.due_at(row), row.draft.hold.get(row.row.id, 0.0))
+    if waits_until > row.now.mono:
+        row.draft.wake(waits_until)
+        yield f"next attempt in {waits_until - row.now.mono:.0f} s"
+    attempting = row.row.next_create_at is None and row.entries(*PRESENT)
+    if row.row.status is Status.CRASH_LOOP_BACK_OFF and attempting:
+        yield ATTEMPT_UNDER_WAY
+
+
+def _older_remains(row: RowDraft) -> bool:
+    """A replaced row of the group still has something on a runtime of this server."""
+    view = row.draft.view
+    for other in takewhile(lambda one: one.id != row.row.id, view.rows):
+        runtime = view.runtimes.get(other.spec.runtime)
+        if not other.is_deleted or runtime is None:
+            continue
+        if isinstance(runtime.seen, Unknown):
+            return True
+        if any(entry.deployment_id == other.id for entry in row.draft.entries.values()):
+            return True
+        if any(i.deployment_id == other.id for i in runtime.seen.instances.values()):
+            return True
+    return False
+
+
+def _resume(row: RowDraft, obstacle: str | None) -> None:
+    """Creates that a killed server had announced go on under the same name, or are given up."""
+    for entry in row.entries(Phase.CREATING):
+        if row.operation(entry.name) is not None:
+            continue
+        if obstacle is None or obstacle == ATTEMPT_UNDER_WAY:
+            row.act(StartInstance(row.row.id, entry.name, resume=True))
+        else:
+            row.move(entry, Phase.STOPPING, StopReason.FAILED_CREATE)
+
+
+def _start(row: RowDraft, count: int) -> None:
+    for _ in range(count):
+        name = _fresh_name(row)
+        row.put(Entry(name, row.row.id, None, Phase.CREATING, row.now.wall))
+        row.act(StartInstance(row.row.id, name))
+    if row.row.status is Status.CRASH_LOOP_BACK_OFF:
+        row.change(next_create_at=None)  # stays so until the attempt has failed or lived
+
+
+def _fresh_name(row: RowDraft) -> InstanceName:
+    while True:
+        name = instance_name(row.row.key, row.draft.names())
+        if name not in row.draft.entries and name not in row.seen.instances:
+            return name
+
+
+def _victims(row: RowDraft) -> list[Entry]:
+    """Dead or not yet confirmed ones first, then the newest."""
+    order = {Phase.CREATING: 0, Phase.SETTLING: 1, Phase.LIVE: 2}
+
+    def rank(entry: Entry) -> tuple[int, float, str]:
+        instance = row.instances.get(entry.name)
+        born = instance.created_at if instance else entry.since
+        dead = instance is not None and not instance.is_live
+        return (
+            0 if dead else order[entry.phase],
+            -born.timestamp(),
+            instance.id if instance else entry.name,
+        )
+
+    return sorted(row.entries(*PRESENT), key=rank)
+
+
+def _give_up(row: RowDraft, entry: Entry) -> None:
+    if entry.phase is Phase.CREATING:
+        row.draft.actions[:] = [
+            a
+            for a in row.draft.actions
+            if not (isinstance(a, StartInstance) and a.name == entry.name)
+        ]
+        row.cancel_start(entry, StopReason.FAILED_CREATE)
+    else:
+        row.draft.settle_at.pop(entry.name, None)
+        row.move(entry, Phase.STOPPING, StopReason.SCALE_DOWN)
+
+
+def settle(row: RowDraft) -> None:
+    """New instances are looked at again after the settle delay before they count as running."""
+    for entry in row.entries(Phase.SETTLING):
+        instance = row.instances.get(entry.name)
+        if instance is None or not instance.is_live or row.operation(entry.name) is not None:
+            continue
+        at = row.draft.settle_at.setdefault(entry.name, row.now.mono)
+        _, retry = row.draft.retry_at.get(entry.name, (0, at))
+        if max(at, retry) > row.now.mono:
+            row.draft.wake(max(at, retry))
+        else:
+            row.act(InspectInstance(row.row.id, entry.name, instance.id, settle=True))

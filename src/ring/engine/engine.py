@@ -1,0 +1,193 @@
+"""The engine whole: its parts wired together, and what the API may ask of it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import random
+from typing import TYPE_CHECKING
+
+from ring.core.model.observed import State
+from ring.core.plan.planner import plan
+from ring.engine.admission import Admission
+from ring.engine.executor import RuntimeExecutor
+from ring.engine.journal import Journal
+from ring.engine.observer import Observer
+from ring.engine.operations import Operations
+from ring.engine.orphans import Orphans
+from ring.engine.reconciler import Reconciler, random_suffix
+from ring.engine.wakeups import Wakeups
+from ring.runtimes.base import RuntimeFailure
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine, Mapping
+
+    from ring.clock import Clock
+    from ring.core.model.capabilities import Capabilities
+    from ring.core.model.deployment import Deployment
+    from ring.core.model.ids import DeploymentId, GroupKey
+    from ring.core.model.observed import Instance
+    from ring.core.plan.view import Limits, NameSource, Now, Plan, View
+    from ring.runtimes.registry import Registry
+    from ring.store.store import Store
+
+log = logging.getLogger(__name__)
+
+STOPS_WIDE = 32
+REST_WIDE = 8
+DRAIN_S = 6.0
+REGISTRY_ANSWER_S = 5.0
+RESTART_TASK_S = 1.0
+
+
+def lane_widths() -> Mapping[str, int]:
+    """Operations at once for each runtime: create and start keep every core busy twice."""
+    return {"starts": 2 * (os.cpu_count() or 1), "stops": STOPS_WIDE, "rest": REST_WIDE}
+
+
+def spread() -> float:
+    """A factor around 1, so that waits of several servers do not fall together."""
+    return random.uniform(0.8, 1.2)  # noqa: S311 - no secret
+
+
+class Engine:
+    """Makes the machine match the store until stopped. One for a server."""
+
+    def __init__(
+        self,
+        store: Store,
+        runtimes: Registry,
+        clock: Clock,
+        limits: Limits,
+        *,
+        interval_s: float = 10.0,
+        default_host_ip: str | None = None,
+        admission: Admission | None = None,
+        widths: Mapping[str, int] | None = None,
+        names: NameSource = random_suffix,
+        planner: Callable[[View, Now, NameSource], Plan] = plan,
+        jitter: Callable[[], float] = spread,
+    ) -> None:
+        self._store = store
+        self._runtimes = runtimes
+        self._tasks: asyncio.TaskGroup | None = None
+        self._spawned: set[asyncio.Task[None]] = set()
+        self._wakeups = Wakeups(clock)
+        store.listen(self.wake)
+        self._journal = Journal(store)
+        orphans = Orphans(store, self._spawn)
+        self.observers: dict[str, Observer] = {
+            name: Observer(
+                runtime,
+                store,
+                clock,
+                self._journal,
+                interval_s=interval_s,
+                changed=self._changed,
+                resynced=orphans.look,
+                jitter=jitter,
+            )
+            for name, runtime in runtimes.items()
+        }
+        executor = RuntimeExecutor(
+            store,
+            runtimes,
+            self.observers,
+            admission=admission or Admission(),
+            limits=limits,
+            default_host_ip=default_host_ip,
+        )
+        self.operations = Operations(
+            clock,
+            executor,
+            spawn=self._spawn,
+            ended=self.wake,
+            widths=widths or lane_widths(),
+        )
+        self.reconciler = Reconciler(
+            store,
+            clock,
+            wakeups=self._wakeups,
+            operations=self.operations,
+            observers=self.observers,
+            limits=limits,
+            names=names,
+            planner=planner,
+        )
+
+    # for the API
+    def capabilities(self) -> Mapping[str, Capabilities]:
+        """Of every runtime that this server drives."""
+        return {name: runtime.capabilities() for name, runtime in self._runtimes.items()}
+
+    def wake(self, key: GroupKey) -> None:
+        """Something about the group changed: a pass as soon as possible."""
+        self._wakeups.wake(key)
+
+    def instances(self, deployment_id: DeploymentId) -> tuple[Instance, ...]:
+        """The running instances of a row, oldest first; from memory."""
+        row = self._store.deployment(deployment_id)
+        observer = self.observers.get(row.spec.runtime) if row is not None else None
+        if observer is None:
+            return ()
+        return tuple(i for i in observer.instances(deployment_id) if i.state is State.RUNNING)
+
+    async def image_moved(self, row: Deployment) -> bool:
+        """The registry says another digest for the row's tag; False where it cannot be asked."""
+        runtime = self._runtimes.get(row.spec.runtime)
+        if runtime is None or row.image_digest is None:
+            return False
+        try:
+            async with asyncio.timeout(REGISTRY_ANSWER_S):
+                now = await runtime.remote_digest(row.spec.image)
+        except (TimeoutError, RuntimeFailure):
+            return False
+        return now is not None and now != row.image_digest
+
+    # running
+    async def run(self, stop: asyncio.Event) -> None:
+        """Until `stop` is set; then what is in flight gets DRAIN_S seconds. Workloads stay."""
+        for key in self._store.groups():
+            self.wake(key)
+        async with asyncio.TaskGroup() as group:
+            self._tasks = group
+            passes = group.create_task(self._kept_up("reconciler", self.reconciler.run))
+            others = [
+                group.create_task(self._kept_up(f"observer of {name}", observer.run))
+                for name, observer in self.observers.items()
+            ]
+            others.append(group.create_task(self._kept_up("journal", self._journal.run)))
+            await stop.wait()
+            passes.cancel()
+            await self.operations.drain(DRAIN_S)
+            for task in (*others, *self._spawned):
+                task.cancel()
+        self._tasks = None
+        await self._journal.flush()
+
+    async def _kept_up(self, what: str, run: Callable[[], Coroutine[None, None, None]]) -> None:
+        """A part that breaks is logged and begun again: the others go on meanwhile."""
+        while True:
+            try:
+                await run()
+            except Exception:
+                log.exception("the %s failed and is started again", what)
+            await asyncio.sleep(RESTART_TASK_S)
+
+    def _spawn(self, work: Coroutine[None, None, None]) -> object:
+        try:
+            if self._tasks is None:
+                raise RuntimeError("the engine is not running")
+            task = self._tasks.create_task(work)
+        except RuntimeError:  # on the way down nothing new is begun
+            work.close()
+            raise
+        self._spawned.add(task)
+        task.add_done_callback(self._spawned.discard)
+        return task
+
+    def _changed(self, deployment_id: DeploymentId) -> None:
+        row = self._store.deployment(deployment_id)
+        if row is not None:
+            self.wake(row.key)

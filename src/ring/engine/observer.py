@@ -1,0 +1,342 @@
+"""What one runtime holds, kept current: listed whole, then followed by its events.
+
+Everything known carries the moment it was learnt; a listing that was asked for before that moment
+does not overrule it. A runtime that cannot be asked is Unknown, never empty.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, assert_never
+
+from ring.core.model.events import EventDraft, Level
+from ring.core.model.ledger import Phase
+from ring.core.model.observed import Exit, Instance, Listing, State, Unknown
+from ring.runtimes.base import (
+    CameUp,
+    Destroyed,
+    Died,
+    OutOfMemory,
+    Resync,
+    RuntimeEvent,
+    RuntimeFailure,
+    Signalled,
+    Unavailable,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from datetime import datetime
+
+    from ring.clock import Clock
+    from ring.core.model.deployment import Deployment
+    from ring.core.model.ids import DeploymentId, InstanceId, InstanceName
+    from ring.engine.journal import Journal
+    from ring.runtimes.base import Runtime
+    from ring.store.store import Store
+
+log = logging.getLogger(__name__)
+
+LIST_S = 20.0
+BACKOFF_FIRST_S = 1.0
+BACKOFF_LONGEST_S = 30.0
+EARLY_KEPT = 1024
+STEADY_S = 5.0  # a connection that lived so long is tried again at once
+
+
+@dataclass(slots=True)
+class _Known:
+    instance: Instance
+    learnt: float
+    """Monotonic seconds."""
+    event_at: datetime | None = None
+    """The engine's time of the last event applied; older ones come too late."""
+    signalled: bool = False
+    oom: bool = False
+
+
+class Observer:
+    """One runtime. Loop thread only; run() follows it until cancelled."""
+
+    def __init__(
+        self,
+        runtime: Runtime,
+        store: Store,
+        clock: Clock,
+        journal: Journal,
+        *,
+        interval_s: float,
+        changed: Callable[[DeploymentId], None],
+        resynced: Callable[[Runtime, Iterable[Instance]], None],
+        jitter: Callable[[], float],
+    ) -> None:
+        self.runtime = runtime
+        self._store = store
+        self._clock = clock
+        self._journal = journal
+        self._interval_s = interval_s
+        self._changed = changed
+        self._resynced = resynced
+        self._jitter = jitter
+        self._known: dict[InstanceName, _Known] = {}
+        self._of_row: dict[DeploymentId, set[InstanceName]] = {}
+        self._gone: dict[InstanceName, float] = {}
+        self._away: Unknown | None = Unknown("not asked yet", tried=False)
+        self._early: dict[InstanceId, Died] = {}
+        """Deaths of instances that whoever creates them has not told about yet."""
+        self._taken_at = 0.0
+        self._last_event_at: datetime | None = None
+        self._refresh = asyncio.Event()
+
+    # what others ask and tell
+    def seen(self, rows: Iterable[DeploymentId]) -> Listing | Unknown:
+        """The instances of these rows, as far as this runtime can be asked at all."""
+        if self._away is not None:
+            return self._away
+        names = [name for row in rows for name in self._of_row.get(row, ())]
+        return Listing({name: self._known[name].instance for name in names}, self._taken_at)
+
+    def instances(self, row: DeploymentId) -> tuple[Instance, ...]:
+        """The row's instances as last heard of, also while the runtime is away."""
+        known = (self._known[name].instance for name in self._of_row.get(row, ()))
+        return tuple(sorted(known, key=lambda i: (i.created_at, i.name)))
+
+    def note(self, instance: Instance) -> None:
+        """Somebody has just been told this about an instance.
+
+        An end that an event has told is not undone: the answer may have been on its way longer.
+        """
+        known = self._known.get(instance.name)
+        early = self._early.pop(instance.id, None)
+        if instance.is_live and early is not None:
+            end = Exit(early.code, early.at)
+            instance = replace(instance, state=State.EXITED, exit=end)
+        elif instance.is_live and known is not None and self._has_ended(known, instance):
+            return
+        if known is not None and known.instance.id == instance.id and instance.exit is not None:
+            earlier = known.instance.exit
+            instance = replace(
+                instance,
+                exit=replace(
+                    instance.exit,
+                    signalled=known.signalled,
+                    oom=instance.exit.oom or known.oom,
+                    missed=earlier is not None and earlier.missed,
+                ),
+            )
+        self._gone.pop(instance.name, None)
+        self._put(instance, known if known and known.instance.id == instance.id else None)
+
+    def note_gone(self, name: InstanceName) -> None:
+        self._forget(name)
+        self._gone[name] = self._clock.mono()
+
+    def refresh(self) -> None:
+        """Asks for a listing soon."""
+        self._refresh.set()
+
+    # following
+    async def run(self) -> None:
+        """Connects, lists, follows; for ever."""
+        failures = 0
+        while True:
+            began = self._clock.mono()
+            why = "the event stream ended"
+            try:
+                await self._follow()
+            except RuntimeFailure as error:
+                why = error.message
+            steady = self._taken_at >= began and self._clock.mono() - began >= STEADY_S
+            failures = 0 if steady else failures + 1
+            if failures:
+                self._lost(why)
+                wait_s = min(BACKOFF_FIRST_S * 2 ** (failures - 1), BACKOFF_LONGEST_S)
+                await asyncio.sleep(wait_s * self._jitter())
+
+    async def _follow(self) -> None:
+        """Events and listings side by side until one of them fails."""
+        since = self._last_event_at or self._clock.wall()
+        tasks = (
+            asyncio.ensure_future(self._events(since)),
+            asyncio.ensure_future(self._sweep()),
+        )
+        try:
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in tasks:
+                task.cancel()
+            results = await asyncio.gather(*tasks, return_exceptions=True)
+        for result in results:
+            if isinstance(result, BaseException) and not isinstance(result, asyncio.CancelledError):
+                raise result
+
+    async def _sweep(self) -> None:
+        while True:
+            self._refresh.clear()
+            await self._list()
+            try:
+                async with asyncio.timeout(self._interval_s):
+                    await self._refresh.wait()
+            except TimeoutError:
+                continue
+
+    async def _list(self) -> None:
+        asked_at = self._clock.mono()
+        try:
+            async with asyncio.timeout(LIST_S):
+                listed = await self.runtime.list()
+        except TimeoutError as error:
+            raise Unavailable(f"no answer to a listing within {LIST_S:g} s") from error
+        self._take(listed, asked_at)
+
+    async def _events(self, since: datetime) -> None:
+        async for event in self.runtime.events(since):
+            self._apply(event)
+        raise Unavailable("the event stream ended")
+
+    def _lost(self, why: str) -> None:
+        if self._away is None or not self._away.tried:
+            log.warning("the %s runtime is not reachable: %s", self.runtime.name, why)
+        self._away = Unknown(why)
+        self._wake_all()
+
+    # listings
+    def _take(self, listed: Iterable[Instance], asked_at: float) -> None:
+        was_away = self._away is not None
+        if self._away is not None and self._away.tried:
+            log.info("the %s runtime answers again", self.runtime.name)
+        present = {instance.name: instance for instance in listed}
+        for name in [n for n, known in self._known.items() if n not in present]:
+            if self._known[name].learnt < asked_at:
+                self._forget(name)
+        self._gone = {n: at for n, at in self._gone.items() if at >= asked_at}
+        for name, instance in present.items():
+            if name not in self._gone:
+                self._merge(instance, asked_at, missed=was_away)
+        self._away = None
+        self._taken_at = asked_at
+        self._resynced(self.runtime, present.values())
+        self._wake_all()
+
+    def _merge(self, instance: Instance, asked_at: float, *, missed: bool) -> None:
+        known = self._known.get(instance.name)
+        if known is not None and known.instance.id != instance.id:
+            known = None
+        if known is not None and known.learnt >= asked_at:
+            return
+        if instance.state is State.EXITED:
+            earlier = known.instance.exit if known is not None else None
+            if earlier is not None:
+                instance = replace(instance, exit=earlier)
+            elif missed:
+                instance = replace(instance, exit=Exit(None, None, missed=True))
+        self._put(instance, known)
+
+    # events
+    def _apply(self, event: RuntimeEvent) -> None:
+        if isinstance(event, Resync):
+            self.refresh()
+            return
+        if self._last_event_at is None or event.at > self._last_event_at:
+            self._last_event_at = event.at
+        known = self._known.get(event.name)
+        if known is None or known.instance.id != event.instance_id:
+            self._heard_of_stranger(event)
+            return
+        if known.event_at is not None and event.at <= known.event_at:
+            return
+        known.event_at = event.at
+        match event:
+            case Died():
+                self._died(known, event)
+            case CameUp():
+                known.signalled = known.oom = False
+                self._put(replace(known.instance, state=State.RUNNING, exit=None), known)
+            case Signalled():
+                known.signalled = True
+                self._tell(event, Level.INFO, "container_killed", f"got signal {event.signal}")
+            case OutOfMemory():
+                known.oom = True
+                self._tell(event, Level.WARNING, "container_oom", "ran out of memory")
+            case Destroyed():
+                self._forget(event.name)
+            case _ as never:
+                assert_never(never)
+        self._changed(event.deployment_id)
+
+    def _heard_of_stranger(
+        self, event: Died | CameUp | Signalled | OutOfMemory | Destroyed
+    ) -> None:
+        """An instance not known yet: being created by us, or something to list for."""
+        if isinstance(event, Died):
+            self._early[event.instance_id] = event
+            if len(self._early) > EARLY_KEPT:
+                del self._early[next(iter(self._early))]
+        if isinstance(event, Destroyed):
+            self._early.pop(event.instance_id, None)
+            return
+        row = self._store.deployment(event.deployment_id)
+        entry = self._store.ledger(row.key).get(event.name) if row is not None else None
+        if entry is None or entry.phase is not Phase.CREATING:
+            self.refresh()
+
+    def _died(self, known: _Known, event: Died) -> None:
+        if known.instance.exit is None or known.instance.is_live:
+            # A forced removal kills first: after a signal it takes a look to tell whether the
+            # instance has ended or is about to vanish, which is no crash.
+            end = None if known.signalled else Exit(event.code, event.at, oom=known.oom)
+            self._put(replace(known.instance, state=State.EXITED, exit=end), known)
+        code = "?" if event.code is None else event.code
+        self._tell(event, Level.WARNING, "container_died", f"died, exit_code={code}")
+
+    def _tell(
+        self, event: Died | Signalled | OutOfMemory, level: Level, reason: str, what: str
+    ) -> None:
+        """Leaves an event on the row, unless Ring itself is ending the instance."""
+        row = self._store.deployment(event.deployment_id)
+        if row is None or self._is_ending(row, event.name):
+            return
+        self._journal.put(
+            EventDraft(
+                row.id,
+                level,
+                reason,
+                f"Instance {event.instance_id[:12]} {what}",
+                f"{self.runtime.name}-events",
+            )
+        )
+
+    @staticmethod
+    def _has_ended(known: _Known, instance: Instance) -> bool:
+        return known.instance.id == instance.id and known.instance.state is State.EXITED
+
+    def _is_ending(self, row: Deployment, name: InstanceName) -> bool:
+        entry = self._store.ledger(row.key).get(name)
+        return entry is None or entry.phase in {Phase.STOPPING, Phase.CREATING}
+
+    # the table
+    def _put(self, instance: Instance, known: _Known | None) -> None:
+        now = self._clock.mono()
+        if known is None:
+            known = _Known(instance, now)
+            self._known[instance.name] = known
+            self._of_row.setdefault(instance.deployment_id, set()).add(instance.name)
+        else:
+            known.instance = instance
+            known.learnt = now
+
+    def _forget(self, name: InstanceName) -> None:
+        known = self._known.pop(name, None)
+        if known is None:
+            return
+        names = self._of_row[known.instance.deployment_id]
+        names.discard(name)
+        if not names:
+            del self._of_row[known.instance.deployment_id]
+
+    def _wake_all(self) -> None:
+        for row in self._store.deployments():
+            if row.spec.runtime == self.runtime.name:
+                self._changed(row.id)

@@ -1,0 +1,238 @@
+"""Operations in flight: what takes time, in bounded fair lanes, each with an outcome.
+
+A pass begins operations and never waits for one; its end wakes the group again. Those that wait
+in a lane are served group by group in turn, so that one large deployment delays no other.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol
+
+from ring.core.model.failures import Failure, FailureClass
+from ring.core.model.ids import GroupKey, OperationId
+from ring.core.model.operations import (
+    Action,
+    InspectInstance,
+    OperationFailed,
+    OperationView,
+    Outcome,
+    RemoveInstance,
+    Result,
+    StartFailed,
+    StartInstance,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine, Iterable, Mapping
+
+    from ring.clock import Clock
+
+log = logging.getLogger(__name__)
+
+CLEAN_UP_S = 2.0  # for what a drain gave up; the ledger tells the next server about the rest
+CANCELLED = Failure(FailureClass.CANCELLED, "given up before it was done")
+
+
+class Executor(Protocol):
+    """Carries one action out."""
+
+    async def run(self, action: Action) -> Result: ...
+
+    async def clean_up(self, action: Action) -> bool:
+        """Removes what a cancelled start may have made; True: nothing is left for certain."""
+        ...
+
+
+@dataclass(slots=True, eq=False)
+class _Operation:
+    id: OperationId
+    key: GroupKey
+    action: Action
+    since: float
+    task: asyncio.Task[Result] | None = None
+    cancelled: bool = False
+
+
+@dataclass(slots=True)
+class _Lane:
+    width: int
+    running: int = 0
+    turns: deque[GroupKey] = field(default_factory=deque)
+    waiting: dict[GroupKey, deque[_Operation]] = field(default_factory=dict)
+
+    def add(self, operation: _Operation) -> None:
+        if operation.key not in self.waiting:
+            self.waiting[operation.key] = deque()
+            self.turns.append(operation.key)
+        self.waiting[operation.key].append(operation)
+
+    def take(self) -> _Operation | None:
+        if self.running >= self.width or not self.turns:
+            return None
+        key = self.turns.popleft()
+        queue = self.waiting[key]
+        operation = queue.popleft()
+        if queue:
+            self.turns.append(key)
+        else:
+            del self.waiting[key]
+        return operation
+
+    def discard(self, operation: _Operation) -> None:
+        queue = self.waiting[operation.key]
+        queue.remove(operation)
+        if not queue:
+            del self.waiting[operation.key]
+            self.turns.remove(operation.key)
+
+
+class Operations:
+    """Begins, bounds, cancels; keeps outcomes until a committed plan has taken them in."""
+
+    def __init__(
+        self,
+        clock: Clock,
+        executor: Executor,
+        *,
+        spawn: Callable[[Coroutine[None, None, None]], object],
+        ended: Callable[[GroupKey], None],
+        widths: Mapping[str, int],
+    ) -> None:
+        self._clock = clock
+        self._executor = executor
+        self._spawn = spawn
+        self._ended = ended
+        self._widths = widths
+        self._lanes: dict[tuple[str, str], _Lane] = {}
+        self._by_group: dict[GroupKey, dict[OperationId, _Operation]] = {}
+        self._outcomes: dict[GroupKey, list[Outcome]] = {}
+        self._lane_of: dict[OperationId, _Lane] = {}
+        self._count = 0
+        self._idle = asyncio.Event()
+        self._idle.set()
+
+    def in_flight(self, key: GroupKey) -> tuple[OperationView, ...]:
+        return tuple(
+            OperationView(op.id, op.action, begun=op.task is not None, since=op.since)
+            for op in self._by_group.get(key, {}).values()
+        )
+
+    def outcomes(self, key: GroupKey) -> tuple[Outcome, ...]:
+        """Those not yet forgotten, in the order in which they ended."""
+        return tuple(self._outcomes.get(key, ()))
+
+    def forget(self, key: GroupKey, folded: Iterable[OperationId]) -> None:
+        """These outcomes are part of a committed plan."""
+        gone = set(folded)
+        left = [o for o in self._outcomes.get(key, ()) if o.id not in gone]
+        if left:
+            self._outcomes[key] = left
+        else:
+            self._outcomes.pop(key, None)
+
+    def begin(self, key: GroupKey, runtime: str, action: Action) -> None:
+        """Puts the action into its lane; its outcome comes later, also when it fails at once."""
+        self._count += 1
+        operation = _Operation(OperationId(self._count), key, action, self._clock.mono())
+        self._by_group.setdefault(key, {})[operation.id] = operation
+        self._idle.clear()
+        lane = self._lane(runtime, action)
+        self._lane_of[operation.id] = lane
+        lane.add(operation)
+        self._serve(lane)
+
+    def cancel(self, key: GroupKey, operation_id: OperationId) -> None:
+        """Gives an operation up; its outcome says whether something may be left of it."""
+        operation = self._by_group.get(key, {}).get(operation_id)
+        if operation is None or operation.cancelled:
+            return
+        operation.cancelled = True
+        if operation.task is not None:
+            operation.task.cancel()
+            return
+        self._lane_of[operation_id].discard(operation)
+        self._finish(operation, _cancelled(operation.action, clean=True))
+
+    async def drain(self, limit_s: float) -> None:
+        """Lets what runs finish, at most limit_s seconds; gives up the rest and cleans it up."""
+        for group in list(self._by_group.values()):
+            for operation in list(group.values()):
+                if operation.task is None:
+                    self.cancel(operation.key, operation.id)
+        try:
+            async with asyncio.timeout(limit_s):
+                await self._idle.wait()
+        except TimeoutError:
+            for group in list(self._by_group.values()):
+                for operation in list(group.values()):
+                    self.cancel(operation.key, operation.id)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(CLEAN_UP_S):
+                    await self._idle.wait()
+
+    def _lane(self, runtime: str, action: Action) -> _Lane:
+        match action:
+            case StartInstance():
+                name = "starts"
+            case RemoveInstance():
+                name = "stops"
+            case InspectInstance():
+                name = "rest"
+        found = self._lanes.get((runtime, name))
+        if found is None:
+            found = self._lanes[runtime, name] = _Lane(self._widths[name])
+        return found
+
+    def _serve(self, lane: _Lane) -> None:
+        while (operation := lane.take()) is not None:
+            lane.running += 1
+            operation.task = asyncio.ensure_future(self._executor.run(operation.action))
+            self._spawn(self._attend(operation, lane))
+
+    async def _attend(self, operation: _Operation, lane: _Lane) -> None:
+        assert operation.task is not None  # noqa: S101 - set by the only caller
+        await asyncio.wait((operation.task,))
+        try:
+            result = await self._result(operation, operation.task)
+        finally:
+            lane.running -= 1
+            self._serve(lane)
+        self._finish(operation, result)
+
+    async def _result(self, operation: _Operation, task: asyncio.Task[Result]) -> Result:
+        if task.cancelled():
+            return _cancelled(
+                operation.action, clean=await self._executor.clean_up(operation.action)
+            )
+        error = task.exception()
+        if error is None:
+            return task.result()
+        log.error("operation %s of %s failed", operation.action, operation.key, exc_info=error)
+        failure = Failure(FailureClass.OTHER, f"internal error: {type(error).__name__}")
+        if isinstance(operation.action, StartInstance):
+            return StartFailed(failure, clean=False)
+        return OperationFailed(failure)
+
+    def _finish(self, operation: _Operation, result: Result) -> None:
+        group = self._by_group[operation.key]
+        del group[operation.id]
+        if not group:
+            del self._by_group[operation.key]
+        del self._lane_of[operation.id]
+        self._outcomes.setdefault(operation.key, []).append(
+            Outcome(operation.id, operation.action, result, operation.since, self._clock.mono())
+        )
+        if not self._by_group:
+            self._idle.set()
+        self._ended(operation.key)
+
+
+def _cancelled(action: Action, *, clean: bool) -> Result:
+    if isinstance(action, StartInstance):
+        return StartFailed(CANCELLED, clean=clean)
+    return OperationFailed(CANCELLED)

@@ -1,0 +1,122 @@
+"""The one task that plans: snapshot, plan, commit, and only then begin what was planned."""
+
+from __future__ import annotations
+
+import logging
+import secrets
+from typing import TYPE_CHECKING
+
+from ring.core.errors import HostError
+from ring.core.plan.planner import plan
+from ring.core.plan.view import Memory, Now, RuntimeView, View
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from ring.clock import Clock
+    from ring.core.model.ids import DeploymentId, GroupKey
+    from ring.core.plan.view import Limits, NameSource, Plan
+    from ring.engine.observer import Observer
+    from ring.engine.operations import Operations
+    from ring.engine.wakeups import Wakeups
+    from ring.store.store import Store
+
+log = logging.getLogger(__name__)
+
+STORE_RETRY_S = 1.0
+FAILED_PASS_S = 10.0
+
+
+def random_suffix() -> str:
+    """8 lowercase hex characters."""
+    return secrets.token_hex(4)
+
+
+class Reconciler:
+    """Passes over groups, one at a time; each takes about a millisecond and waits for no engine."""
+
+    def __init__(
+        self,
+        store: Store,
+        clock: Clock,
+        *,
+        wakeups: Wakeups,
+        operations: Operations,
+        observers: Mapping[str, Observer],
+        limits: Limits,
+        names: NameSource = random_suffix,
+        planner: Callable[[View, Now, NameSource], Plan] = plan,
+    ) -> None:
+        self._store = store
+        self._clock = clock
+        self._wakeups = wakeups
+        self._operations = operations
+        self._observers = observers
+        self._limits = limits
+        self._names = names
+        self._planner = planner
+        self._memory: dict[GroupKey, Memory] = {}
+        self._reasons: dict[GroupKey, Mapping[DeploymentId, str]] = {}
+
+    async def run(self) -> None:
+        while True:
+            key = await self._wakeups.next()
+            try:
+                await self._pass(key)
+            except HostError as error:
+                log.error("cannot store the plan of %s: %s", _text(key), error)
+                self._wakeups.wake_at(key, self._clock.mono() + STORE_RETRY_S)
+            except Exception:
+                # One group's defect must not stop the others: logged whole, tried again later.
+                log.exception("the pass over %s failed", _text(key))
+                self._wakeups.wake_at(key, self._clock.mono() + FAILED_PASS_S)
+
+    def view(self, key: GroupKey) -> View:
+        """One group as this process knows it now."""
+        rows = self._store.rows(key)
+        ids = [row.id for row in rows]
+        return View(
+            key=key,
+            rows=rows,
+            ledger=self._store.ledger(key),
+            operations=self._operations.in_flight(key),
+            outcomes=self._operations.outcomes(key),
+            runtimes={
+                name: RuntimeView(observer.seen(ids)) for name, observer in self._observers.items()
+            },
+            server_id=self._store.server_id,
+            memory=self._memory.get(key, Memory()),
+            limits=self._limits,
+        )
+
+    async def _pass(self, key: GroupKey) -> None:
+        view = self.view(key)
+        now = Now(self._clock.mono(), self._clock.wall())
+        made = self._planner(view, now, self._names)
+        if (made.writes or made.actions) and not await self._store.commit(made):
+            self._wakeups.wake(key)  # the rows changed meanwhile: plan again from what they are now
+            return
+        self._apply(key, view, made)
+
+    def _apply(self, key: GroupKey, view: View, made: Plan) -> None:
+        """The plan is durable: hand on its memory, then begin, cancel and wake as it says."""
+        if self._store.rows(key):
+            self._memory[key] = made.memory
+            self._reasons[key] = made.reasons
+        else:
+            self._memory.pop(key, None)
+            self._reasons.pop(key, None)
+        self._operations.forget(key, made.folded)
+        for operation in made.cancel:
+            self._operations.cancel(key, operation)
+        runtime_of = {row.id: row.spec.runtime for row in view.rows}
+        for action in made.actions:
+            self._operations.begin(key, runtime_of[action.deployment_id], action)
+        for runtime in made.refresh:
+            self._observers[runtime].refresh()
+        if made.wake_at is not None:
+            self._wakeups.wake_at(key, made.wake_at)
+
+
+def _text(key: GroupKey) -> str:
+    return f"{key.namespace}/{key.name}"

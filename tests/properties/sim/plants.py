@@ -1,0 +1,90 @@
+"""Bugs to plant: each must be found by the simulation, or it proves nothing."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+from unittest import mock
+
+from ring.core.model.ledger import Phase
+from ring.core.plan import deaths, removal, scaling
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from ring.core.model.ids import GroupKey
+    from ring.core.plan.draft import RowDraft
+    from ring.engine.reconciler import Reconciler
+
+
+def count_before_reap() -> dict[str, object]:
+    """Judges a death without marking it as judged: it is counted at every pass."""
+    original = deaths._judge
+
+    def judge(row: RowDraft, entry, instance, end):  # type: ignore[no-untyped-def]  # as patched
+        missed = original(row, entry, instance, end)
+        row.move(entry, Phase.LIVE)
+        return missed
+
+    return {"ring.core.plan.deaths._judge": judge}
+
+
+def act_before_commit() -> dict[str, object]:
+    """Begins what was planned before it is durable."""
+
+    async def one_pass(self: Reconciler, key: GroupKey) -> None:
+        view = self.view(key)
+        from ring.core.plan.view import Now
+
+        now = Now(self._clock.mono(), self._clock.wall())
+        made = self._planner(view, now, self._names)
+        self._apply(key, view, made)
+        if made.writes and not await self._store.commit(made):
+            self._wakeups.wake(key)
+
+    return {"ring.engine.reconciler.Reconciler._pass": one_pass}
+
+
+def forget_operations() -> dict[str, object]:
+    """Does not count what is still being created."""
+    return {"ring.core.plan.scaling.PRESENT": (Phase.SETTLING, Phase.LIVE)}
+
+
+def stale_purge() -> dict[str, object]:
+    """Purges on whatever listing there is, without looking at what it shows."""
+    original = removal._purge
+
+    def tear_down(row: RowDraft) -> None:
+        since = row.draft.deleted_since.setdefault(row.row.id, row.now.mono)
+        removal._mark(row)
+        for entry in row.entries():
+            row.drop(entry)
+        row.draft.empty_since[row.row.id] = -1.0
+        original(row, since)
+
+    return {"ring.core.plan.removal.tear_down": tear_down}
+
+
+PLANTS: dict[str, Callable[[], dict[str, object]]] = {
+    "count-before-reap": count_before_reap,
+    "act-before-commit": act_before_commit,
+    "forget-operations": forget_operations,
+    "stale-purge": stale_purge,
+}
+
+
+@contextmanager
+def planted(name: str | None) -> Iterator[None]:
+    """The named bug is in the code for as long as this lasts."""
+    patches = PLANTS[name]() if name is not None else {}
+    active = [mock.patch(target, new) for target, new in patches.items()]
+    for patch in active:
+        patch.start()
+    try:
+        yield
+    finally:
+        for patch in active:
+            patch.stop()
+
+
+__all__ = ["PLANTS", "planted", "scaling"]
