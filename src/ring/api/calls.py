@@ -1,0 +1,65 @@
+"""What a handler is given: who asks, what was asked, and the parts of the server it works with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from ring.api.deadline import REQUEST_S
+from ring.api.problems import Problem
+from ring.api.streams import Streams
+from ring.core.access import Scope, allows, reaches
+from ring.store.store import Author
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from starlette.requests import Request
+
+    from ring.api.logins import Logins
+    from ring.api.ports import Engine
+    from ring.clock import Clock
+    from ring.store.store import Store, Token
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    store: Store
+    engine: Engine
+    clock: Clock
+    logins: Logins
+    streams: Streams = field(default_factory=Streams)
+    request_s: float = REQUEST_S
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """The holder of a valid token."""
+
+    token: Token
+
+    def may(self, scope: Scope) -> bool:
+        return allows(self.token.scopes, scope)
+
+    def sees(self, namespace: str) -> bool:
+        return reaches(self.token.namespaces, namespace)
+
+    def enter(self, namespace: str) -> None:
+        """Raises 403 where the token's boundary excludes the namespace."""
+        if not self.sees(namespace):
+            raise Problem(403, f"token is not scoped to namespace '{namespace}'")
+
+    def author(self, namespace: str) -> Author:
+        """A token bound to a namespace by name may also make it."""
+        granted = self.may(Scope.NAMESPACES_WRITE) or namespace in self.token.namespaces
+        return Author(self.token.user.id, may_create_namespace=granted)
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One request that passed the gate."""
+
+    request: Request
+    services: Services
+    caller: Caller
+    params: Mapping[str, str]

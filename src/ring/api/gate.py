@@ -1,0 +1,122 @@
+"""The one way in: path, credentials, method, scope, in this order, all before any body is read."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+
+from ring.api import problems
+from ring.api.calls import Call, Caller
+from ring.api.deadline import within
+from ring.api.problems import Problem
+from ring.api.routing import Guarded, Public, Router
+from ring.core.access import allows
+from ring.core.errors import UserError
+from ring.security.tokens import has_expired, is_shaped, token_hash
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from starlette.types import Receive, Scope, Send
+
+    from ring.api.calls import Services
+    from ring.api.routing import Match, Route
+
+_log = logging.getLogger("ring.api")
+
+
+class Gate:
+    """An ASGI application that answers every request, errors included."""
+
+    def __init__(self, routes: Iterable[Route], services: Services) -> None:
+        self._router = Router(routes)
+        self._services = services
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            return
+        request = Request(scope, receive)
+        response = await self._answer(request)
+        if request.method == "HEAD":
+            response = _without_body(response)
+        await response(scope, receive, send)
+
+    async def _answer(self, request: Request) -> Response:
+        path = request.scope["path"]
+        match = self._router.find(path)
+        try:
+            if match is None:
+                raise Problem(404, "no such path")
+            return await self._dispatch(request, match)
+        except Problem as problem:
+            return problems.response(problem, path)
+        except UserError as error:
+            return problems.response(problems.of(error), path)
+        except ClientDisconnect:
+            return Response(status_code=400)
+        except Exception:  # noqa: BLE001 - the boundary of a request: logged, and answered
+            # The path template, never the URL: a query may carry a credential.
+            template = "/".join(match.resource.segments) if match else ""
+            _log.exception("%s %s failed", request.method, template)
+            return problems.response(Problem(500, "internal error; the server log has it"), path)
+
+    async def _dispatch(self, request: Request, match: Match) -> Response:
+        resource = match.resource
+        route = resource.route(request.method)
+        if isinstance(route, Public):
+            return await route.handler(request, self._services)
+        detail = f"{request.method} is not possible here; allowed: {resource.allowed}"
+        refusal = Problem(405, detail, headers={"Allow": resource.allowed})
+        if resource.is_public:
+            raise refusal
+        caller = self._authenticate(request)
+        if route is None:
+            raise refusal
+        return await self._guarded(request, match, route, caller)
+
+    async def _guarded(
+        self, request: Request, match: Match, route: Guarded, caller: Caller
+    ) -> Response:
+        if route.scope is not None and not allows(caller.token.scopes, route.scope):
+            raise Problem(403, f"token lacks required scope '{route.scope}'")
+        call = Call(request, self._services, caller, match.params)
+        return await within(self._services.request_s, _handled(route, call))
+
+    def _authenticate(self, request: Request) -> Caller:
+        """Raises 401 without saying why."""
+        now = self._services.clock.wall()
+        clear = _bearer(request)
+        token = self._services.store.token(token_hash(clear)) if clear else None
+        if (
+            token is None
+            or token.revoked_at is not None
+            or has_expired(token.expire_at, now)
+            or token.user.status != "active"
+        ):
+            raise Problem(401, "Invalid token", headers={"WWW-Authenticate": "Bearer"})
+        self._services.store.touch_token(token)
+        return Caller(token)
+
+
+async def _handled(route: Guarded, call: Call) -> Response:
+    return await route.handler(call)
+
+
+def _bearer(request: Request) -> str | None:
+    """The token of exactly one Authorization header."""
+    given = request.headers.getlist("authorization")
+    if len(given) != 1:
+        return None
+    scheme, _, value = given[0].partition(" ")
+    clear = value.strip()
+    return clear if scheme.lower() == "bearer" and is_shaped(clear) else None
+
+
+def _without_body(response: Response) -> Response:
+    """Status and headers, Content-Length included where the answer has one."""
+    bare = Response(status_code=response.status_code)
+    bare.raw_headers = response.raw_headers
+    return bare

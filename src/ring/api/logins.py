@@ -1,0 +1,76 @@
+"""Checks a username and password: one try at a time, the same cost for every wrong one."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from typing import TYPE_CHECKING
+
+from ring.api.problems import Problem
+from ring.security.passwords import Passwords
+from ring.security.throttle import Throttle
+
+if TYPE_CHECKING:
+    from ring.api.wire import LoginBody
+    from ring.clock import Clock
+    from ring.store.store import Store, User
+
+_QUEUE = 64
+"""Tries that may wait for their turn, each about 0.1 s."""
+
+
+class Logins:
+    def __init__(self, store: Store, clock: Clock, passwords: Passwords | None = None) -> None:
+        self._store = store
+        self._clock = clock
+        self._passwords = passwords or Passwords()
+        self._throttle = Throttle()
+        self._turn = asyncio.Lock()
+        self._waiting = 0
+
+    async def check(self, body: LoginBody, peer: str) -> User:
+        """The active user whose password this is. Raises 401, and 429 when throttled."""
+        # No username is longer; a longer one must not take memory.
+        key = (body.username[:64], peer)
+        self._admit(key)
+        if self._waiting >= _QUEUE:
+            raise _later(1.0)
+        self._waiting += 1
+        try:
+            async with self._turn:
+                self._admit(key)
+                return await self._verified(body, key)
+        finally:
+            self._waiting -= 1
+
+    def close(self) -> None:
+        self._passwords.close()
+
+    async def _verified(self, body: LoginBody, key: tuple[str, str]) -> User:
+        user = self._store.user_named(body.username)
+        known = user.password if user else None
+        matched = await self._passwords.verify(known, body.password)
+        if user is None or not matched or user.status != "active":
+            self._throttle.failed(key, self._clock.mono())
+            raise invalid_credentials()
+        self._throttle.succeeded(key)
+        return user
+
+    def _admit(self, key: tuple[str, str]) -> None:
+        wait_s = self._throttle.wait_s(key, self._clock.mono())
+        if wait_s > 0:
+            raise _later(wait_s)
+
+
+def invalid_credentials() -> Problem:
+    """The same whatever was wrong."""
+    return Problem(401, "invalid credentials")
+
+
+def _later(wait_s: float) -> Problem:
+    seconds = math.ceil(wait_s)
+    return Problem(
+        429,
+        f"too many login attempts; try again in {seconds} s",
+        headers={"Retry-After": str(seconds)},
+    )

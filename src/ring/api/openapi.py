@@ -1,0 +1,125 @@
+"""The API's own description, made of the route table and the models."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from ring import __version__
+from ring.api import wire
+from ring.api.routing import Guarded, Public, Route
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+
+Json = dict[str, object]
+
+_TEMPLATE = "#/components/schemas/{model}"
+_ERRORS = {
+    400: "Malformed body or query",
+    401: "No valid credential",
+    403: "Not allowed",
+    404: "No such object",
+    408: "Took too long",
+    409: "Conflict",
+    413: "Body too large",
+    415: "Not JSON",
+    422: "Validation failed",
+    429: "Too many failed logins",
+    500: "Internal error",
+}
+
+
+def document(routes: Sequence[Route]) -> Json:
+    """OpenAPI 3.1."""
+    paths: dict[str, Json] = {}
+    for route in routes:
+        paths.setdefault(route.path, {})[route.method.lower()] = _operation(route)
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": "Ring", "version": __version__},
+        "paths": paths,
+        "components": {
+            "schemas": wire.schemas(_models(routes), _TEMPLATE),
+            "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}},
+        },
+    }
+
+
+def _operation(route: Route) -> Json:
+    doc = route.doc
+    operation: Json = {
+        "operationId": _operation_id(route),
+        "summary": doc.summary,
+        "parameters": [*_path_parameters(route.path), *map(_query_parameter, doc.query)],
+        "responses": {
+            **{str(status): _success(route) for status in doc.statuses},
+            **_failures(route),
+        },
+    }
+    if isinstance(route, Guarded):
+        operation["security"] = [{"token": [route.scope] if route.scope else []}]
+    if doc.takes:
+        operation["requestBody"] = {
+            "required": True,
+            "content": {"application/json": {"schema": _ref(doc.takes)}},
+        }
+    return operation
+
+
+def _operation_id(route: Route) -> str:
+    """`get_deployments_id_events`: unique as method and path are."""
+    return "_".join([route.method.lower(), *re.findall(r"\w+", route.path)])
+
+
+def _models(routes: Sequence[Route]) -> Iterator[type]:
+    yield wire.ProblemShape
+    for route in routes:
+        if route.doc.takes:
+            yield route.doc.takes
+        if route.doc.gives:
+            yield route.doc.gives
+
+
+def _success(route: Route) -> Json:
+    doc = route.doc
+    if doc.gives is None:
+        return {"description": doc.summary}
+    one = _ref(doc.gives)
+    schema: Json = {"type": "array", "items": one} if doc.listed else one
+    return {"description": doc.summary, "content": {"application/json": {"schema": schema}}}
+
+
+def _failures(route: Route) -> Json:
+    statuses = {500}
+    if isinstance(route, Guarded):
+        statuses |= {401, 403, 408}
+    if "{" in route.path:
+        statuses.add(404)
+    if route.doc.takes:
+        statuses |= {400, 408, 409, 413, 415, 422}
+    if route.doc.query:
+        statuses.add(400)
+    if isinstance(route, Public) and route.doc.takes:
+        statuses = (statuses | {401, 429}) - {409}
+    content = {"application/problem+json": {"schema": _ref(wire.ProblemShape)}}
+    return {
+        str(status): {"description": _ERRORS[status], "content": content}
+        for status in sorted(statuses)
+    }
+
+
+def _path_parameters(path: str) -> list[Json]:
+    return [
+        {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
+        for name in re.findall(r"\{(\w+)\}", path)
+    ]
+
+
+def _query_parameter(name: str) -> Json:
+    return {"name": name, "in": "query", "schema": {"type": "string"}}
+
+
+def _ref(model: type) -> Json:
+    return {"$ref": _TEMPLATE.format(model=model.__name__)}

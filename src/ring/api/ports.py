@@ -1,0 +1,30 @@
+"""What the API needs of the engine."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from ring.core.model.capabilities import Capabilities
+    from ring.core.model.deployment import Deployment
+    from ring.core.model.ids import DeploymentId
+    from ring.core.model.observed import Instance
+
+
+class Engine(Protocol):
+    """Everything but image_moved answers from memory."""
+
+    def capabilities(self) -> Mapping[str, Capabilities]:
+        """Of the enabled runtimes, by name."""
+        ...
+
+    def instances(self, deployment_id: DeploymentId) -> tuple[Instance, ...]:
+        """The running ones, with their address where it is known."""
+        ...
+
+    async def image_moved(self, deployment: Deployment) -> bool:
+        """Whether the registry now has another digest under the tag. Waits at most 5 s; no answer
+        is false."""
+        ...

@@ -1,0 +1,138 @@
+"""Deployments: list, read, apply, delete."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+from starlette.responses import Response
+
+from ring.api import bodies, wire
+from ring.api.problems import Problem, invalid
+from ring.api.queries import loose_switch, switch
+from ring.api.routes import filters
+from ring.core.checking import check
+from ring.core.model.ids import DeploymentId, GroupKey
+from ring.core.plan.decisions import Create, Replace, decide
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ring.api.calls import Call
+    from ring.core.model.deployment import Deployment
+    from ring.core.model.spec import DeploymentSpec
+    from ring.store.store import Accepted
+
+_PLAIN = "".join(chr(code) for code in range(0x20, 0x7F) if chr(code) not in "%;")
+_WARNINGS_BYTES = 8 * 1024
+"""Clients refuse longer header lines at 64 KiB, some at 8."""
+
+
+async def list_deployments(call: Call) -> Response:
+    """Oldest first, deleted rows included until they are purged."""
+    wanted = filters.of(call.request)
+    addresses = loose_switch(call.request, "instances")
+    return wire.answer(
+        [
+            wire.deployment(row, call.services.engine.instances(row.id), addresses=addresses)
+            for row in call.services.store.deployments()
+            if call.caller.sees(row.spec.namespace) and wanted.takes(row)
+        ]
+    )
+
+
+async def read_deployment(call: Call) -> Response:
+    return wire.answer(_shown(call, existing(call)))
+
+
+async def delete_deployment(call: Call) -> Response:
+    """Marks the row; the engine takes down what runs. Repeatable until the row is purged."""
+    row = existing(call)
+    author = call.caller.author(row.spec.namespace)
+    if await call.services.store.delete(row.id, author) is None:
+        raise _not_found()
+    return Response(status_code=204)
+
+
+async def create_deployment(call: Call) -> Response:
+    """Everything is judged before anything is written."""
+    force = switch(call.request, "force")
+    if_changed = switch(call.request, "if_changed")
+    spec, unknown = await _checked(call)
+    call.caller.enter(spec.namespace)
+    accepted = await call.services.store.accept(
+        spec,
+        call.caller.author(spec.namespace),
+        force=force,
+        if_changed=if_changed,
+        image_moved=if_changed and not force and await _image_moved(call, spec),
+        unknown_fields=unknown,
+    )
+    return _accepted(call, accepted, unknown)
+
+
+def existing(call: Call) -> Deployment:
+    """The row that the path names, inside the caller's boundary. Raises 404 and 403."""
+    row = call.services.store.deployment(DeploymentId(call.params["id"]))
+    if row is None:
+        raise _not_found()
+    call.caller.enter(row.spec.namespace)
+    return row
+
+
+def _not_found() -> Problem:
+    return Problem(404, "Deployment not found")
+
+
+async def _checked(call: Call) -> tuple[DeploymentSpec, Sequence[str]]:
+    text = await bodies.read(call.request)
+    checked = check(text, call.services.engine.capabilities())
+    if checked.violations or checked.spec is None:
+        raise invalid(checked.violations)
+    return checked.spec, checked.unknown
+
+
+async def _image_moved(call: Call, spec: DeploymentSpec) -> bool:
+    """Asks the registry, only where its answer is what decides."""
+    rows = call.services.store.rows(GroupKey(spec.namespace, spec.name))
+    active = [row for row in rows if not row.is_deleted]
+    decision = decide(spec, active, force=False, if_changed=True, image_moved=False)
+    if isinstance(decision, Create | Replace):
+        return False
+    row = decision.row
+    movable = row.spec.pull_policy == "Always" and "@" not in row.spec.image
+    if not movable or row.image_digest is None:
+        return False
+    return await call.services.engine.image_moved(row)
+
+
+def _accepted(call: Call, accepted: Accepted, unknown: Sequence[str]) -> Response:
+    row = accepted.deployment
+    headers = {"X-Ring-Warnings": _warnings(unknown)} if unknown else {}
+    match accepted.change:
+        case "created":
+            return wire.answer(wire.deployment(row), status=201, headers=headers)
+        case "unchanged":
+            headers["X-Ring-Change"] = "unchanged"
+        case "scaled":
+            change = f"scaled; from={accepted.scaled_from}; to={row.spec.replicas}"
+            headers["X-Ring-Change"] = change
+    return wire.answer(_shown(call, row), headers=headers)
+
+
+def _shown(call: Call, row: Deployment) -> wire.DeploymentShape:
+    return wire.deployment(row, call.services.engine.instances(row.id))
+
+
+def _warnings(unknown: Sequence[str]) -> str:
+    """A header value: what is not plain ASCII, or would split an entry, is percent-encoded."""
+    entries: list[str] = []
+    room = _WARNINGS_BYTES
+    for path in unknown:
+        entry = f"unknown field '{quote(path, safe=_PLAIN)}' ignored"
+        room -= len(entry) + 2
+        if room < 0:
+            entries.append(f"{len(unknown) - len(entries)} more unknown fields ignored")
+            break
+        entries.append(entry)
+    return "; ".join(entries)

@@ -1,0 +1,66 @@
+"""Namespaces: list, read, make."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from ring.api import bodies, wire
+from ring.api.problems import Problem, invalid
+from ring.core.violations import Violation
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from starlette.responses import Response
+
+    from ring.api.calls import Call
+
+_NAME = re.compile("[a-z0-9]([-a-z0-9]*[a-z0-9])?")
+
+
+async def list_namespaces(call: Call) -> Response:
+    rows = call.services.store.namespaces()
+    return wire.answer([wire.namespace(row) for row in rows if call.caller.sees(row.name)])
+
+
+async def read_namespace(call: Call) -> Response:
+    """By id or by name."""
+    wanted = call.params["id"]
+    row = call.services.store.namespace(wanted)
+    if row is None:
+        raise Problem(404, f"namespace '{wanted}' not found")
+    call.caller.enter(row.name)
+    return wire.answer(wire.namespace(row))
+
+
+async def create_namespace(call: Call) -> Response:
+    body = wire.parse(await bodies.read(call.request), wire.NamespaceBody)
+    violations = list(_violations(body))
+    if violations:
+        raise invalid(violations)
+    call.caller.enter(body.name)
+    author = call.caller.author(body.name)
+    row = await call.services.store.create_namespace(body.name, author)
+    return wire.answer(wire.namespace(row), status=201)
+
+
+def _violations(body: wire.NamespaceBody) -> Iterator[Violation]:
+    if not 2 <= len(body.name) <= 63:
+        yield Violation(
+            path="name",
+            code="namespace.name.length",
+            message=f"must be 2 to 63 characters, has {len(body.name)}",
+        )
+    if not _NAME.fullmatch(body.name):
+        yield Violation(
+            path="name",
+            code="namespace.name.format",
+            message="must be lowercase letters, digits and '-', with '-' neither first nor last",
+        )
+    if body.network is not None:
+        yield Violation(
+            path="network",
+            code="namespace.network.unsupported",
+            message="this server has no namespace networks to configure; leave it out",
+        )

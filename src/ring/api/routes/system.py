@@ -1,0 +1,19 @@
+"""What the server says of itself."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ring.api import wire
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+    from starlette.responses import Response
+
+    from ring.api.calls import Services
+
+
+async def health(request: Request, services: Services) -> Response:
+    """The server answers; says nothing about engines."""
+    shape: wire.HealthShape = {"state": "UP"}
+    return wire.answer(shape)

@@ -1,0 +1,194 @@
+"""Who gets in: path, credentials, method, scope, in this order, before any body is read."""
+
+from __future__ import annotations
+
+import logging
+from datetime import timedelta
+
+import pytest
+
+from ring.api.routing import Guarded
+from ring.api.table import ROUTES
+from ring.clock import rfc3339
+from ring.core.access import Scope
+from tests.api.client import Exchange, Question
+from tests.api.world import World, manifest
+
+GUARDED = [route for route in ROUTES if isinstance(route, Guarded)]
+SCOPED = [route for route in GUARDED if route.scope is not None]
+PATHS = sorted({route.path for route in ROUTES})
+
+
+def _name(route: Guarded) -> str:
+    return f"{route.method} {route.path}"
+
+
+def _methods(path: str) -> set[str]:
+    methods = {route.method for route in ROUTES if route.path == path}
+    return methods | ({"HEAD"} if "GET" in methods else set())
+
+
+def test_health_needs_no_token(world: World) -> None:
+    reply = world.call("GET", "/healthz", token=None)
+    assert (reply.status, reply.body) == (200, b'{"state":"UP"}')
+    assert reply.headers["content-type"] == "application/json"
+
+
+@pytest.mark.parametrize("route", GUARDED, ids=_name)
+@pytest.mark.parametrize(
+    "authorization",
+    [
+        None,
+        "",
+        "Bearer",
+        "Bearer garbage",
+        "Bearer ring_pat_" + "0" * 64,
+        "Basic YWRtaW46Y2hhbmdlbWU=",
+        "Bearer \xff\xfe\x00",
+        "Bearer " + "a" * 60_000,
+    ],
+)
+def test_no_route_answers_without_a_valid_token(
+    world: World, route: Guarded, authorization: str | None
+) -> None:
+    headers = {} if authorization is None else {"Authorization": authorization}
+    reply = world.call(route.method, route.path, token=None, headers=headers, body=b"{bad")
+    assert reply.status == 401
+    assert reply.headers["content-type"] == "application/problem+json"
+    assert reply.headers["www-authenticate"] == "Bearer"
+    assert reply.json["status"] == 401
+    assert reply.json["detail"] == reply.json["error"] == "Invalid token"
+    assert reply.json["violations"] == []
+    assert ("message" in reply.json) == route.path.startswith("/deployments")
+
+
+@pytest.mark.parametrize("route", SCOPED, ids=_name)
+def test_a_token_without_the_scope_is_refused_by_name(world: World, route: Guarded) -> None:
+    others = [scope for scope in Scope if scope not in {route.scope, Scope.ADMIN}]
+    reply = world.call(route.method, route.path, token=world.token(scopes=others), body=b"{bad")
+    assert reply.status == 403
+    assert reply.json["detail"] == f"token lacks required scope '{route.scope}'"
+
+
+@pytest.mark.parametrize("route", SCOPED, ids=_name)
+def test_the_scope_alone_passes_the_gate(world: World, route: Guarded) -> None:
+    token = world.token(scopes=[route.scope or ""])
+    assert world.call(route.method, route.path, token=token).status not in {401, 403, 405}
+
+
+@pytest.mark.parametrize("path", PATHS)
+@pytest.mark.parametrize(
+    "method", ["GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "get", "X"]
+)
+def test_a_wrong_method_is_told_the_right_ones(world: World, path: str, method: str) -> None:
+    allowed = _methods(path)
+    if method in allowed:
+        return
+    reply = world.call(method, path)
+    assert reply.status == 405
+    assert reply.headers["allow"] == ", ".join(sorted(allowed))
+    is_public = path in {"/healthz", "/login"}
+    assert world.call(method, path, token=None).status == (405 if is_public else 401)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/",
+        "/does-not-exist",
+        "/deployments/",
+        "/deployments/x/",
+        "/deployments//events",
+        "/deployments/x/events/",
+        "//deployments",
+        "/Deployments",
+        "/healthz/",
+        "/deployments%00",
+        "/%ff%fe",
+        "/../healthz",
+        "/" + "a/" * 5000,
+    ],
+)
+@pytest.mark.parametrize("token", [None, ""])
+def test_an_unknown_path_is_404_for_everybody(world: World, path: str, token: str | None) -> None:
+    reply = world.call("GET", path, token=token)
+    assert reply.status == 404
+    assert reply.headers["content-type"] == "application/problem+json"
+
+
+@pytest.mark.parametrize("scheme", ["Bearer", "bearer", "BEARER"])
+def test_the_scheme_is_any_case(world: World, scheme: str) -> None:
+    headers = {"Authorization": f"{scheme} {world.admin}"}
+    assert world.call("GET", "/namespaces", token=None, headers=headers).status == 200
+
+
+def test_two_authorization_headers_are_none(world: World) -> None:
+    value = f"Bearer {world.admin}"
+    question = Question("GET", "/namespaces", (("Authorization", value), ("authorization", value)))
+
+    async def ask() -> int:
+        return (await Exchange(world.app, question).reply()).status
+
+    assert world.run(ask()) == 401
+
+
+def test_an_expired_token_is_refused(world: World) -> None:
+    in_an_hour = rfc3339(world.clock.wall() + timedelta(hours=1))
+    token = world.token(scopes=["admin"], expire_at=in_an_hour)
+    unreadable = world.token(scopes=["admin"], expire_at="tomorrow")
+    assert world.call("GET", "/namespaces", token=token).status == 200
+    assert world.call("GET", "/namespaces", token=unreadable).status == 401
+    world.clock.advance(3600)
+    assert world.call("GET", "/namespaces", token=token).status == 401
+
+
+def test_the_token_of_a_disabled_user_is_refused(world: World) -> None:
+    token = world.session(world.user("mira", "viewer"))
+    assert world.call("GET", "/namespaces", token=token).status == 200
+    world.set_user("mira", "status", "disabled")
+    assert world.call("GET", "/namespaces", token=token).status == 401
+
+
+def test_nothing_is_read_before_the_token_is_known(world: World) -> None:
+    for token, wanted in ((None, 401), (world.token(scopes=["users:read"]), 403)):
+
+        async def ask(token: str | None = token) -> tuple[int, int]:
+            exchange = world.open("POST", "/deployments", token=token, body=manifest())
+            return (await exchange.reply()).status, exchange.read_chunks
+
+        assert world.run(ask()) == (wanted, 0)
+
+
+@pytest.mark.parametrize("path", ["/namespaces", "/deployments", "/healthz", "/openapi.json"])
+def test_head_is_get_without_the_body(world: World, path: str) -> None:
+    token = world.token(scopes=["namespaces:read", "deployments:read"])
+    get, head = (world.call(method, path, token=token) for method in ("GET", "HEAD"))
+    assert (head.status, head.body) == (200, b"")
+    assert head.headers == get.headers
+    assert int(head.headers["content-length"]) == len(get.body)
+
+
+def test_an_unexpected_failure_is_a_problem_without_internals(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    world.run(world.store.close())
+    with caplog.at_level(logging.ERROR, logger="ring.api"):
+        reply = world.call("GET", "/namespaces?ticket=tk_stream_x")
+    assert reply.status == 500
+    assert reply.headers["content-type"] == "application/problem+json"
+    assert b"database" not in reply.body
+    assert any(record.exc_info for record in caplog.records)
+    assert world.admin not in caplog.text
+    assert "tk_stream_x" not in caplog.text
+
+
+def test_what_is_not_http_is_left_alone(world: World) -> None:
+    async def ask() -> None:
+        exchange = Exchange(world.app, Question("GET", "/"))
+        await exchange.reply()
+        read = exchange.read_chunks
+        await world.app({"type": "lifespan"}, exchange._receive, exchange._sent.put)
+        assert exchange.read_chunks == read
+        assert exchange._sent.empty()
+
+    world.run(ask())

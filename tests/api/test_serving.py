@@ -1,0 +1,303 @@
+"""The API on a real socket: what the server itself answers, and how it stops."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import http.client
+import json
+import signal
+import socket
+from contextlib import closing
+from typing import TYPE_CHECKING, TypeVar
+
+import pytest
+import uvloop
+
+from ring.api import connection
+from ring.api.serving import bind, serve
+from ring.core.errors import HostError
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from tests.api.world import World
+
+T = TypeVar("T")
+
+
+class Served:
+    """The API of a world on a free port, for the time of one scenario."""
+
+    def __init__(self, world: World, *, drain_s: float = 5.0) -> None:
+        self.sock = bind("127.0.0.1", 0)
+        self.port: int = self.sock.getsockname()[1]
+        self.stop = asyncio.Event()
+        self._world = world
+        self._drain_s = drain_s
+
+    def run(self, scenario: Callable[[], Awaitable[T]]) -> T:
+        async def everything() -> T:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(
+                    serve(self._world.app, self.sock, stop=self.stop, drain_s=self._drain_s)
+                )
+                result = await scenario()
+                self.stop.set()
+            return result
+
+        return self._world.run(everything())
+
+    async def ask(self, method: str, path: str, **headers: str) -> tuple[int, bytes]:
+        """One request on a connection of its own."""
+
+        def blocking() -> tuple[int, bytes]:
+            with closing(http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)) as link:
+                link.request(method, path, headers=headers)
+                answer = link.getresponse()
+                return answer.status, answer.read()
+
+        return await asyncio.to_thread(blocking)
+
+    async def send(self, data: bytes) -> bytes:
+        """Everything the server says to these bytes until it closes."""
+        reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
+        writer.write(data)
+        answer = await reader.read()
+        writer.close()
+        return answer
+
+
+@pytest.fixture
+def served(world: World) -> Served:
+    return Served(world)
+
+
+def test_it_answers_and_stops(served: Served) -> None:
+    async def scenario() -> tuple[int, bytes]:
+        return await served.ask("GET", "/healthz")
+
+    assert served.run(scenario) == (200, b'{"state":"UP"}')
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection(("127.0.0.1", served.port))
+
+
+def test_signals_stay_with_whoever_has_them(served: Served) -> None:
+    before = signal.getsignal(signal.SIGTERM)
+
+    async def scenario() -> object:
+        await served.ask("GET", "/healthz")
+        return signal.getsignal(signal.SIGTERM)
+
+    assert served.run(scenario) is before
+
+
+def test_a_stream_does_not_hold_up_the_end(world: World, served: Served) -> None:
+    made = world.apply().json["id"]
+    head = f"GET /deployments/{made}/events?follow=true HTTP/1.1\r\nHost: x\r\n"
+    request = f"{head}Authorization: Bearer {world.admin}\r\n\r\n".encode()
+
+    async def scenario() -> bytes:
+        reader, writer = await asyncio.open_connection("127.0.0.1", served.port)
+        writer.write(request)
+        seen = await reader.readuntil(b"data: ")
+        served.stop.set()
+        rest = await asyncio.wait_for(reader.read(), 3)
+        writer.close()
+        return seen + rest
+
+    answer = served.run(scenario)
+    assert answer.startswith(b"HTTP/1.1 200")
+    assert answer.endswith(b"0\r\n\r\n")
+
+
+def test_garbage_after_a_request_does_not_end_up_in_its_answer(
+    world: World, served: Served
+) -> None:
+    made = world.apply().json["id"]
+    head = f"GET /deployments/{made}/events?follow=true HTTP/1.1\r\nHost: x\r\n"
+    request = f"{head}Authorization: Bearer {world.admin}\r\n\r\n".encode()
+
+    async def scenario() -> bytes:
+        reader, writer = await asyncio.open_connection("127.0.0.1", served.port)
+        writer.write(request)
+        await reader.readuntil(b"data: ")
+        writer.write(b"\x00\x00\r\n\r\n")
+        rest = await asyncio.wait_for(reader.read(), 3)
+        writer.close()
+        return rest
+
+    assert b"HTTP/1.1" not in served.run(scenario)
+
+
+def test_a_request_under_way_is_answered(world: World, served: Served) -> None:
+    body = json.dumps({"name": "shop"}).encode()
+    head = (
+        "POST /namespaces HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+        f"Content-Length: {len(body)}\r\nExpect: 100-continue\r\n"
+        f"Authorization: Bearer {world.admin}\r\n\r\n"
+    )
+
+    async def scenario() -> bytes:
+        idle, idle_writer = await asyncio.open_connection("127.0.0.1", served.port)
+        idle_writer.write(b"HEAD /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+        await idle.readuntil(b"\r\n\r\n")
+        reader, writer = await asyncio.open_connection("127.0.0.1", served.port)
+        writer.write(head.encode())
+        assert (await reader.readline()).startswith(b"HTTP/1.1 100")
+        served.stop.set()
+        assert await idle.read() == b""  # from here on the server is stopping
+        idle_writer.close()
+        writer.write(body)
+        answer = await asyncio.wait_for(reader.read(), 3)
+        writer.close()
+        return answer
+
+    answer = served.run(scenario)
+    assert b"HTTP/1.1 201" in answer
+    assert b"connection: close" in answer.lower()
+
+
+def test_a_request_that_does_not_end_is_cut_off(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    served = Served(world, drain_s=0.01)
+    head = (
+        "POST /namespaces HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+        "Content-Length: 9\r\nExpect: 100-continue\r\n"
+        f"Authorization: Bearer {world.admin}\r\n\r\n"
+    )
+
+    async def scenario() -> None:
+        reader, writer = await asyncio.open_connection("127.0.0.1", served.port)
+        writer.write(head.encode())
+        assert (await reader.readline()).startswith(b"HTTP/1.1 100")
+        served.stop.set()
+        with contextlib.suppress(ConnectionResetError):
+            assert await asyncio.wait_for(reader.read(), 3) == b"\r\n"
+        writer.close()
+
+    served.run(scenario)
+    assert [record.getMessage() for record in caplog.records] == [
+        "1 request(s) did not end in time and are cut off"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("data", "status"),
+    [
+        (b"nonsense\r\n\r\n", 400),
+        (b"GET /\x00 HTTP/1.1\r\nHost: x\r\n\r\n", 400),
+        (b"GET /\xff\xfe HTTP/1.1\r\nHost: x\r\n\r\n", 400),
+        (b"CONNECT x:1 HTTP/1.1\r\nHost: x\r\n\r\n", 400),
+        (b"OPTIONS * HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", 404),
+        (b"GET / HTTP/1.1\r\nHost: x\r\nX: a\x00b\r\n\r\n", 400),
+        (b"GET / HTTP/1.1\r\nHost: x\r\nContent-Length: -1\r\n\r\n", 400),
+        (b"GET / HTTP/1.1\r\nHost: x\r\nX: " + b"a" * 70_000 + b"\r\n\r\n", 431),
+        (b"GET / HTTP/1.1\r\nHost: x\r\n" + b"X: a\r\n" * 40_000 + b"\r\n", 431),
+        (b"GET /" + b"a" * 70_000 + b" HTTP/1.1\r\nHost: x\r\n\r\n", 431),
+        (b"GET /%00%ff HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", 404),
+        (
+            b"GET /namespaces HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
+            b"Authorization: Bearer \xff\xfe\r\n\r\n",
+            401,
+        ),
+    ],
+)
+def test_garbage_is_refused_as_a_problem(
+    served: Served, data: bytes, status: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def scenario() -> bytes:
+        return await served.send(data)
+
+    head, _, body = served.run(scenario).partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 %d " % status)
+    assert b"content-type: application/problem+json" in head.lower()
+    assert json.loads(body)["status"] == status
+    assert "Traceback" not in caplog.text
+
+
+CHUNKED = b" HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n"
+
+
+@pytest.mark.parametrize(
+    ("start", "status"),
+    [
+        (b"", 431),
+        (b"GET /", 431),
+        (b"GET / HTTP/1.1\r\nX: ", 431),
+        (b"POST /namespaces" + CHUNKED + b"\r\n0\r\nX: ", 401),
+        (b"POST /login" + CHUNKED + b"Content-Type: application/json\r\n\r\n0\r\nX: ", 431),
+    ],
+)
+def test_a_line_without_end_is_refused_before_it_fills_the_memory(
+    served: Served, start: bytes, status: int
+) -> None:
+    filler = b"\r\n" * 512 if not start else b"a" * 1024
+
+    async def scenario() -> tuple[bytes, int]:
+        reader, writer = await asyncio.open_connection("127.0.0.1", served.port)
+        answer = asyncio.ensure_future(reader.readline())
+        writer.write(start)
+        sent = 0
+        with contextlib.suppress(ConnectionError):
+            while not answer.done() and sent < 64 * 1024 * 1024:
+                writer.write(filler)
+                await writer.drain()
+                sent += len(filler)
+        writer.close()
+        return await answer, sent
+
+    answer, sent = served.run(scenario)
+    assert answer.startswith(b"HTTP/1.1 %d " % status)
+    assert sent < 16 * 1024 * 1024
+
+
+def test_who_says_nothing_is_told_so(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connection, "_HEAD_S", 0.05)
+
+    async def scenario() -> list[bytes]:
+        return [await served.send(data) for data in (b"", b"GET / HTTP/1.1\r\nHo")]
+
+    for answer in served.run(scenario):
+        assert answer.startswith(b"HTTP/1.1 408 Request Timeout\r\n")
+
+
+def test_it_runs_on_uvloop(world: World) -> None:
+    world.runner.close()
+    world.runner = asyncio.Runner(loop_factory=uvloop.new_event_loop)
+    served = Served(world)
+
+    async def scenario() -> int:
+        authorization = f"Bearer {world.admin}"
+        status, _ = await served.ask("GET", "/deployments", Authorization=authorization)
+        return status
+
+    assert served.run(scenario) == 200
+
+
+def test_a_port_in_use_names_the_address() -> None:
+    with closing(bind("127.0.0.1", 0)) as sock:
+        port = sock.getsockname()[1]
+        with pytest.raises(HostError) as caught:
+            bind("127.0.0.1", port)
+    assert caught.value.message == (
+        f"Cannot start API server: address 127.0.0.1:{port} is already in use."
+        " Is another ring instance running?"
+    )
+
+
+@pytest.mark.parametrize("host", ["192.0.2.1", "no such host"])
+def test_another_failure_names_address_and_reason(host: str) -> None:
+    with pytest.raises(HostError) as caught:
+        bind(host, 3999)
+    start = f"Cannot start API server: failed to bind to {host}:3999: "
+    assert caught.value.message.startswith(start)
+    assert len(caught.value.message) > len(start)
+
+
+def test_a_v6_address_is_bound_and_written_in_brackets() -> None:
+    with closing(bind("::1", 0)) as sock:
+        port = sock.getsockname()[1]
+        with pytest.raises(HostError, match=rf"address \[::1\]:{port} is"):
+            bind("::1", port)

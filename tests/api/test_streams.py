@@ -1,0 +1,169 @@
+"""Followed events: what is sent, and everything that ends a stream."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+
+from ring.api import streams
+from ring.api.streams import EventStream, Streams
+from ring.core.model.events import EventDraft, Level
+from ring.core.model.ids import DeploymentId
+from ring.core.model.status import Status
+from ring.core.plan.view import Plan, RowChange
+from tests.api.client import Exchange, Question
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from tests.api.world import World
+
+
+def _reason(piece: bytes) -> str:
+    assert piece.startswith(b"data: {")
+    assert piece.endswith(b"}\n\n")
+    reason: str = json.loads(piece[6:])["reason"]
+    return reason
+
+
+def _draft(deployment_id: str, reason: str) -> EventDraft:
+    return EventDraft(DeploymentId(deployment_id), Level.INFO, reason, reason, "scheduler")
+
+
+def _purge(world: World, deployment_id: str) -> Plan:
+    row = world.store.deployment(DeploymentId(deployment_id))
+    assert row is not None
+    return Plan(purge=(row,))
+
+
+def test_events_are_followed_until_the_row_is_purged(world: World) -> None:
+    made = world.apply().json["id"]
+    world.clock.advance(1)
+    world.run(world.store.record([_draft(made, "first")]))
+
+    async def follow() -> list[bytes]:
+        exchange = world.open("GET", f"/deployments/{made}/events?follow=true&limit=2")
+        head = await exchange.head()
+        assert head.status == 200
+        assert head.headers["content-type"] == "text/event-stream"
+        assert head.headers["cache-control"] == "no-cache"
+        assert head.headers["referrer-policy"] == "no-referrer"
+        pieces = exchange.pieces()
+        found = [await anext(pieces), await anext(pieces)]
+        world.clock.advance(1)
+        await world.store.record([_draft(made, "second"), _draft(made, "third")])
+        found += [await anext(pieces), await anext(pieces)]
+        assert await world.store.commit(_purge(world, made))
+        return found + [piece async for piece in pieces]
+
+    found = world.run(follow())
+    assert found.pop() == b"event: end\ndata: {}\n\n"
+    reasons = [_reason(piece) for piece in found]
+    assert reasons == ["deployment_created", "first", "second", "third"]
+
+
+def test_a_finished_deployment_ends_the_stream(world: World) -> None:
+    made = world.apply().json["id"]
+    row = world.store.deployment(made)
+    assert row is not None
+    done = Plan(rows=(RowChange(row, replace(row, status=Status.COMPLETED)),))
+    assert world.run(world.store.commit(done))
+    reply = world.call("GET", f"/deployments/{made}/events?follow=true")
+    assert reply.body.count(b"data: ") == 1
+    assert b"event:" not in reply.body
+
+
+@pytest.mark.parametrize("level", ["error", "nonsense"])
+def test_following_takes_the_level(world: World, level: str) -> None:
+    made = world.apply().json["id"]
+
+    async def follow() -> list[bytes]:
+        exchange = world.open("GET", f"/deployments/{made}/events?follow=true&level={level}")
+        await exchange.head()
+        world.app.end_streams()
+        return [piece async for piece in exchange.pieces()]
+
+    assert world.run(follow()) == []
+
+
+def test_head_does_not_follow(world: World) -> None:
+    made = world.apply().json["id"]
+    reply = world.call("HEAD", f"/deployments/{made}/events?follow=true")
+    assert (reply.status, reply.body) == (200, b"")
+
+
+def test_the_end_of_the_server_ends_open_and_later_streams(world: World) -> None:
+    made = world.apply().json["id"]
+    target = f"/deployments/{made}/events?follow=true"
+
+    async def follow() -> bytes:
+        exchange = world.open("GET", target)
+        await exchange.head()
+        await anext(exchange.pieces())
+        world.app.end_streams()
+        return (await world.open("GET", target).reply()).body
+
+    assert b"event: end" not in world.run(follow())
+
+
+class Source:
+    """Yields what it is given, then waits; notes that it was closed."""
+
+    def __init__(self, *pieces: bytes) -> None:
+        self.pieces = pieces
+        self.closed = False
+
+    async def __call__(self) -> AsyncIterator[bytes]:
+        try:
+            for piece in self.pieces:
+                yield piece
+            await asyncio.Event().wait()
+        finally:
+            self.closed = True
+
+
+def test_a_client_that_leaves_releases_the_source() -> None:
+    source = Source(b"data: 1\n\n")
+
+    async def follow() -> list[bytes]:
+        exchange = Exchange(EventStream(source(), Streams()), Question("GET", "/"))
+        await exchange.head()
+        first = await anext(exchange.pieces())
+        await exchange.leave()
+        return [first]
+
+    assert asyncio.run(follow()) == [b"data: 1\n\n"]
+    assert source.closed
+
+
+def test_silence_is_filled(monkeypatch: pytest.MonkeyPatch) -> None:
+    source = Source(b"", b"")
+
+    async def follow(quiet_s: float) -> list[bytes]:
+        monkeypatch.setattr(streams, "KEEP_ALIVE_S", quiet_s)
+        ends = Streams()
+        exchange = Exchange(EventStream(source(), ends), Question("GET", "/"))
+        await exchange.head()
+        asyncio.get_running_loop().call_later(0.01, ends.close)
+        return [piece async for piece in exchange.pieces()]
+
+    assert asyncio.run(follow(0.0)) == [b":\n\n", b":\n\n"]
+    assert asyncio.run(follow(15.0)) == []
+
+
+def test_a_source_that_fails_is_logged_and_ends(caplog: pytest.LogCaptureFixture) -> None:
+    async def broken() -> AsyncIterator[bytes]:
+        yield b"data: 1\n\n"
+        raise ValueError("lost")
+
+    async def follow() -> bytes:
+        return (await Exchange(EventStream(broken(), Streams()), Question("GET", "/")).reply()).body
+
+    with caplog.at_level(logging.ERROR, logger="ring.api"):
+        assert asyncio.run(follow()) == b"data: 1\n\n"
+    assert "lost" in caplog.text
