@@ -317,9 +317,9 @@ def test_port_ranges_are_left_to_the_server() -> None:
     assert sent["ports"] == [{"published": "8080-8081", "target": "80-81"}]
 
 
-def test_namespace_network_is_sent() -> None:
-    manifest = loaded("namespaces: { a: { name: ab, network: { mtu: 1450, subnet: null } } }")
-    assert manifest.namespaces[0].body == {"name": "ab", "network": {"mtu": 1450}}
+def test_namespace_network_is_refused() -> None:
+    with pytest.raises(ManifestError, match="namespace 'a': network is not available"):
+        loaded("namespaces: { a: { name: ab, network: { mtu: 1450 } } }")
 
 
 @pytest.mark.parametrize(

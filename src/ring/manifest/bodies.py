@@ -59,7 +59,7 @@ def load_manifest(text: str, *, origin: str, lookup: Lookup) -> Manifest:
     `origin` names the file in messages; `lookup` gives the value of a variable, or None.
     """
     reading = read(load(text, origin), origin)
-    _refuse_configs(reading)
+    _refuse_unavailable(reading)
     interpolation = Interpolation(lookup)
     name = reading.value.get("name")
     namespaces = tuple(
@@ -75,8 +75,13 @@ def load_manifest(text: str, *, origin: str, lookup: Lookup) -> Manifest:
     return Manifest(name, namespaces, deployments, warnings)
 
 
-def _refuse_configs(reading: Reading) -> None:
-    problems = []
+def _refuse_unavailable(reading: Reading) -> None:
+    """What a later version will do is an error now: it must not be skipped in silence."""
+    problems = [
+        f"namespace '{key}': network is not available in this version of Ring"
+        for key, namespace in reading.value.get("namespaces", {}).items()
+        if namespace.get("network")
+    ]
     for key, config in reading.value.get("configs", {}).items():
         if not config.get("files") and "data" not in config:
             problems.append(f"config '{key}': either 'data' or 'files' must be set")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from ring.core.model.spec import DeploymentSpec
     from ring.store.store import Accepted
 
+_LARGE_BYTES = 32 * 1024
 _PLAIN = "".join(chr(code) for code in range(0x20, 0x7F) if chr(code) not in "%;")
 _WARNINGS_BYTES = 8 * 1024
 """Clients refuse longer header lines at 64 KiB, some at 8."""
@@ -86,7 +88,11 @@ def _not_found() -> Problem:
 
 async def _checked(call: Call) -> tuple[DeploymentSpec, Sequence[str]]:
     text = await bodies.read(call.request)
-    checked = check(text, call.services.engine.capabilities())
+    capabilities = call.services.engine.capabilities()
+    if len(text) > _LARGE_BYTES:  # checked beside the loop: it may hold a hundred thousand errors
+        checked = await asyncio.to_thread(check, text, capabilities)
+    else:
+        checked = check(text, capabilities)
     if checked.violations or checked.spec is None:
         raise invalid(checked.violations)
     return checked.spec, checked.unknown

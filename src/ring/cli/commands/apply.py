@@ -1,0 +1,90 @@
+"""`ring apply`: the manifest becomes requests."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from ring.cli.failures import AUTH, CommandFailed
+from ring.cli.session import Session, current
+from ring.cli.terminal import read_stdin
+from ring.cli.tree import RingCommand
+
+if TYPE_CHECKING:
+    from ring.manifest import Manifest
+
+_STDIN = "-"
+
+
+@click.command("apply", cls=RingCommand)
+@click.option(
+    "-f", "--file", default="ring.yaml", metavar="PATH", help="Manifest (ring.yaml); - is stdin."
+)
+@click.option("-e", "--env-file", metavar="PATH", help="KEY=VALUE file for $NAME in the manifest.")
+@click.option("-d", "--dry-run", is_flag=True, help="Show what would be done; ask nobody.")
+@click.option("--verbose", is_flag=True, help="Show each deployment as it is sent.")
+@click.option("--force", is_flag=True, help="Replace at once instead of rolling.")
+@click.option("--redeploy", is_flag=True, help="Redeploy even where nothing changed.")
+def apply(
+    file: str, env_file: str | None, *, dry_run: bool, verbose: bool, force: bool, redeploy: bool
+) -> int:
+    """Apply a manifest: its namespaces, then its deployments."""
+    from ring.cli.applying import (  # the manifest's weight is for apply alone
+        Choices,
+        apply_manifest,
+    )
+    from ring.cli.previewing import preview_manifest
+
+    session = current()
+    manifest = _manifest(session, file, env_file)
+    choices = Choices(
+        force=force,
+        redeploy=redeploy or session.environ.get("RING_APPLY_REDEPLOY") == "1",
+        verbose=verbose,
+    )
+    if dry_run:
+        return preview_manifest(session, manifest, choices)
+    if session.token is None:
+        raise CommandFailed(
+            "Error: Auth error: Account not found. Login first or set RING_TOKEN", AUTH
+        )
+    return apply_manifest(session, manifest, choices)
+
+
+def _manifest(session: Session, file: str, env_file: str | None) -> Manifest:
+    """The manifest with its variables in place. Raises CommandFailed when it cannot be read."""
+    from ring.manifest import ManifestError, load_manifest
+    from ring.manifest import env_file as variables_file
+
+    variables: dict[str, str] = {}
+    if env_file is not None:
+        variables, warnings = variables_file.read(Path(env_file))
+        for warning in warnings:
+            session.warn(warning)
+    origin, text = _read(file)
+    try:
+        manifest = load_manifest(
+            text,
+            origin=origin,
+            lookup=lambda name: session.environ.get(name, variables.get(name)),
+        )
+    except ManifestError as error:
+        raise CommandFailed(f"Error: {error.message}") from error
+    for warning in manifest.warnings:
+        session.warn(warning)
+    return manifest
+
+
+def _read(file: str) -> tuple[str, str]:
+    """The manifest's name in messages, and its text."""
+    origin = "standard input" if file == _STDIN else file
+    try:
+        raw = read_stdin() if file == _STDIN else Path(file).read_bytes()
+        return origin, raw.decode("utf-8-sig")
+    except OSError as error:
+        reason = (error.strerror or "unreadable").lower()
+    except UnicodeDecodeError as error:
+        reason = f"not UTF-8 at byte {error.start}"
+    raise CommandFailed(f"Error: Failed to read file: {origin}: {reason}")

@@ -1,0 +1,31 @@
+"""Options that several commands share."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypeVar
+
+import click
+
+from ring.cli.session import Session
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_Command = TypeVar("_Command", bound="Callable[..., object]")
+
+
+def _keep_format(context: click.Context, _: click.Parameter, value: str) -> None:
+    context.ensure_object(Session).json = value == "json"
+
+
+def output_option(command: _Command) -> _Command:
+    """`-o table|json`, kept in the session."""
+    return click.option(
+        "-o",
+        "--output",
+        type=click.Choice(["table", "json"]),
+        default="table",
+        expose_value=False,
+        callback=_keep_format,
+        help="Output format (default: table).",
+    )(command)

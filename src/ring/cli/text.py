@@ -1,0 +1,60 @@
+"""Text from a server, made safe and short for a terminal."""
+
+from __future__ import annotations
+
+import json
+import re
+from datetime import UTC, datetime
+
+_CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029]")
+_BREAK = re.compile(r"\r\n|[\t\n\v\f\r\x85\u2028\u2029]")
+_RAW_IN_JSON = re.compile("[\x7f-\x9f\u2028\u2029]")
+_SPOKEN_UTC = re.compile(r"(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d)(?:\.\d+)? UTC")
+
+
+def printable(text: str) -> str:
+    """The text with control characters spelled out; line ends and tabs stay."""
+    return _CONTROL.sub(_spell, text)
+
+
+def one_line(value: object) -> str:
+    """One physical line: breaks become spaces, control characters are spelled out."""
+    return "" if value is None else printable(_BREAK.sub(" ", str(value)))
+
+
+def json_line(text: str) -> str:
+    """JSON text on one line, meaning the same, without a character that moves a terminal.
+
+    Raises ValueError for what is no JSON.
+    """
+    value = json.loads(text)
+    text = text.strip()
+    return compact(value) if "\n" in text or "\r" in text else _escape(text)
+
+
+def compact(value: object) -> str:
+    """A value as JSON on one line."""
+    return _escape(json.dumps(value, ensure_ascii=False, separators=(",", ":")))
+
+
+def _escape(text: str) -> str:
+    return _RAW_IN_JSON.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
+
+
+def utc(value: object) -> str:
+    """A timestamp of the API as `YYYY-MM-DD HH:MM:SS`; empty for none, as it is if unknown."""
+    if not isinstance(value, str) or not value:
+        return one_line(value)
+    if spoken := _SPOKEN_UTC.fullmatch(value):
+        return spoken[1]
+    try:
+        moment = datetime.fromisoformat(value)
+    except ValueError:
+        return one_line(value)
+    if moment.tzinfo is None:
+        return one_line(value)
+    return moment.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S")
+
+
+def _spell(match: re.Match[str]) -> str:
+    return match[0].encode("unicode_escape").decode("ascii")

@@ -1,0 +1,244 @@
+"""The server's composition root: settings in, every part wired, an exit status out."""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import logging
+import os
+import signal
+import sys
+from importlib.metadata import entry_points
+from typing import TYPE_CHECKING
+
+import uvloop
+
+from ring import __version__, banner, logs
+from ring.api.asgi import build_app
+from ring.api.serving import bind, serve
+from ring.clock import SystemClock
+from ring.core.errors import HostError, RingError
+from ring.core.plan.view import Limits
+from ring.engine.engine import Engine
+from ring.runtimes.base import RuntimeFailure
+from ring.security.passwords import hash_password, matches
+from ring.settings import process_environment
+from ring.store.store import Store
+
+if TYPE_CHECKING:
+    import socket
+    from collections.abc import Callable, Mapping
+
+    from ring.runtimes.base import Runtime
+    from ring.settings import ServerSettings
+
+log = logging.getLogger(__name__)
+
+PING_S = 4.0
+DEFAULT_PASSWORD = "changeme"  # noqa: S105 - the documented first password, refused off loopback
+PASSWORD_LENGTH = range(8, 129)
+REFUSING = "Refusing to start:"
+
+
+def run(settings: ServerSettings) -> int:
+    """Serves until SIGTERM or SIGINT. 0 after an orderly end, 1 if it cannot start."""
+    logs.configure(settings.log_level, settings.log_format)
+    for warning in settings.warnings:
+        log.warning("%s", warning)
+    try:
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(_serve(settings))
+    except HostError as error:
+        log.error("%s", error.message)
+        return 1
+    log.info("ring server stopped")
+    return 0
+
+
+async def _serve(settings: ServerSettings) -> None:
+    clock = SystemClock()
+    stop = asyncio.Event()
+    _stop_on_signals(stop)
+    store = _open_store(settings, clock)
+    runtimes: dict[str, Runtime] = {}
+    try:
+        await _guard_admin(store, settings)
+        runtimes = _open_runtimes(settings)
+        await _probe(runtimes, settings)
+        engine = Engine(
+            store,
+            runtimes,
+            clock,
+            Limits(
+                crash_loop_retry_s=settings.crash_loop_retry_s,
+                apply_timeout_s=settings.apply_timeout_s,
+            ),
+            interval_s=settings.interval_s,
+            default_host_ip=settings.default_host_ip,
+        )
+        app = build_app(store, engine, clock=clock, cors_origins=settings.cors_origins)
+        sock = bind(settings.host, settings.port)
+        _announce(settings, sock, runtimes)
+        async with asyncio.TaskGroup() as group:
+            api = group.create_task(serve(app, sock, stop=stop))
+            api.add_done_callback(_drained)
+            group.create_task(engine.run(stop))
+    finally:
+        await asyncio.gather(*(runtime.close() for runtime in runtimes.values()))
+        await store.close()
+
+
+def _drained(api: asyncio.Task[None]) -> None:
+    if not api.cancelled() and api.exception() is None:
+        log.info("API server shut down gracefully")
+
+
+def _stop_on_signals(stop: asyncio.Event) -> None:
+    """The first one ends the server in order, the second at once. SIGHUP means nothing."""
+    loop = asyncio.get_running_loop()
+
+    def received(number: int) -> None:
+        if stop.is_set():
+            os._exit(128 + number)
+        log.info("shutdown signal received, draining in-flight requests")
+        stop.set()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, received, number)
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+
+
+# the database and its first account
+def _open_store(settings: ServerSettings, clock: SystemClock) -> Store:
+    path = settings.database_path
+    try:
+        if settings.make_database_dir:
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return Store.open(path, clock)
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise HostError(f"{REFUSING} cannot open database {path}: {reason}") from error
+    except HostError as error:
+        raise HostError(f"{REFUSING} {error.message}") from error
+
+
+async def _guard_admin(store: Store, settings: ServerSettings) -> None:
+    """Seeds `admin` on a first start; keeps the default password off every other address."""
+    admin = store.user_named("admin")
+    password = settings.admin_password
+    if admin is None:
+        if password is not None and len(password) not in PASSWORD_LENGTH:
+            raise HostError(f"{REFUSING} RING_ADMIN_PASSWORD must have 8 to 128 characters")
+        is_default = password in {None, DEFAULT_PASSWORD}
+    else:
+        is_default = await asyncio.to_thread(_accepts_default, admin.password)
+    if is_default and not _is_loopback(settings.host):
+        raise HostError(_default_password_refusal(settings, first=admin is None))
+    if is_default:
+        log.warning(
+            "the account 'admin' has the default password: anybody on this machine can log in; "
+            "set RING_ADMIN_PASSWORD before the first start of a server that others can reach"
+        )
+    if admin is None:
+        await store.seed_admin(await asyncio.to_thread(hash_password, password or DEFAULT_PASSWORD))
+
+
+def _accepts_default(encoded: str) -> bool:
+    try:
+        return matches(encoded, DEFAULT_PASSWORD)
+    except RingError:
+        return False
+
+
+def _default_password_refusal(settings: ServerSettings, *, first: bool) -> str:
+    way_out = (
+        "set RING_ADMIN_PASSWORD (8 to 128 characters) for the first start"
+        if first
+        else "listen on 127.0.0.1, or start on a new database with RING_ADMIN_PASSWORD set"
+    )
+    return (
+        f"{REFUSING} 'admin' would accept the default password on {settings.host}, which is not "
+        f"a loopback address: {way_out}"
+    )
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+# runtimes
+def _open_runtimes(settings: ServerSettings) -> dict[str, Runtime]:
+    """The enabled ones, not yet connected."""
+    adapters: Mapping[str, Callable[[], Callable[[Mapping[str, object]], Runtime]]] = {
+        point.name: point.load for point in entry_points(group="ring.runtimes")
+    }
+    runtimes: dict[str, Runtime] = {}
+    for name, table in settings.runtimes.items():
+        if not table.enabled:
+            log.info("%s runtime disabled in config, skipping", name)
+        elif name not in adapters:
+            raise HostError(
+                f"{REFUSING} the {name} runtime is not available in this version of Ring: "
+                f"remove [server.runtime.{name.replace('-', '_')}] from the config file"
+            )
+        else:
+            runtimes[name] = adapters[name]()(table.options)
+    if not runtimes:
+        raise HostError(
+            f"{REFUSING} no container runtime is enabled: put `enabled = true` under "
+            "[server.runtime.docker] in config.toml"
+        )
+    return runtimes
+
+
+async def _probe(runtimes: Mapping[str, Runtime], settings: ServerSettings) -> None:
+    """One real round trip to each. Raises HostError naming all that failed."""
+    answers = await asyncio.gather(*(_ping(runtime) for runtime in runtimes.values()))
+    failed = []
+    for (name, runtime), why in zip(runtimes.items(), answers, strict=True):
+        if why is None:
+            log.info("Connected to %s at %s", name.capitalize(), runtime.location)
+        elif settings.runtimes[name].optional:
+            log.warning("the optional runtime %s is unreachable (%s): tried again", name, why)
+        else:
+            failed.append(f"{name} ({runtime.location}: {why})")
+    if failed:
+        raise HostError(f"{REFUSING} enabled runtime unreachable: {', '.join(failed)}")
+    log.info("Registered runtimes: [%s]", ", ".join(sorted(runtimes)))
+
+
+async def _ping(runtime: Runtime) -> str | None:
+    """None: it answers; otherwise why not."""
+    try:
+        async with asyncio.timeout(PING_S):
+            await runtime.ping()
+    except TimeoutError:
+        return f"no answer within {PING_S:g} s"
+    except RuntimeFailure as error:
+        return error.message
+    return None
+
+
+def _announce(
+    settings: ServerSettings, sock: socket.socket, runtimes: Mapping[str, Runtime]
+) -> None:
+    log.info(
+        "Starting scheduler with interval: %ds, apply timeout: %gs",
+        settings.interval_s,
+        settings.apply_timeout_s,
+    )
+    text = banner.render(
+        host=settings.host,
+        port=sock.getsockname()[1],
+        runtimes=runtimes,
+        version=__version__,
+        color=sys.stdout.isatty() and not process_environment().get("NO_COLOR"),
+        lan=banner.lan_address(),
+    )
+    sys.stdout.write(text)
+    sys.stdout.flush()

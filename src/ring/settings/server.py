@@ -1,0 +1,225 @@
+"""What the server is told: the `[server]` table, the picked context and the environment."""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ring.core.model.quantities import QuantityError, parse_duration
+from ring.settings.contexts import Context, pick_context
+from ring.settings.known import unknown_keys
+from ring.settings.sources import Environ, Table, config_dir, read_config
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+RUNTIMES = ("docker", "podman", "containerd", "cloud-hypervisor", "firecracker")
+DOCKER_HOST = "unix:///var/run/docker.sock"
+LOG_LEVELS = {
+    "debug": "debug",
+    "info": "info",
+    "warning": "warning",
+    "warn": "warning",
+    "error": "error",
+}
+
+_INTERVAL_S = 10
+_CRASH_LOOP_RETRY = "5m"
+_APPLY_TIMEOUT_S = 300.0
+
+
+@dataclass(frozen=True, slots=True)
+class RuntimeTable:
+    enabled: bool = False
+    optional: bool = False
+    """Its outage does not stop the start."""
+    options: Mapping[str, object] = field(default_factory=dict)
+    """The adapter's own keys, defaults filled in where the table has one."""
+
+
+@dataclass(frozen=True, slots=True)
+class ServerSettings:
+    host: str
+    port: int
+    cors_origins: tuple[str, ...]
+    interval_s: int
+    crash_loop_retry_s: float | None
+    """None: a worker in crash_loop_back_off is never tried again."""
+    apply_timeout_s: float
+    database_path: Path
+    make_database_dir: bool
+    """The path is a default one: its directory is made (0700) when missing."""
+    config_dir: Path
+    default_host_ip: str | None
+    runtimes: Mapping[str, RuntimeTable]
+    """All five, by the name that manifests use."""
+    admin_password: str | None = field(repr=False)
+    log_level: str
+    log_format: str
+    """`json` or `text`."""
+    warnings: tuple[str, ...]
+    """To be logged once at start."""
+
+
+def load_server_settings(
+    config: Path | None, context: str | None, environ: Environ
+) -> ServerSettings:
+    """Everything the server is told. Raises UserError or HostError naming file and key."""
+    document = read_config(config, environ)
+    picked = pick_context(document, context, environ)
+    server = document.table("server")
+    warnings = [*picked.warnings, *unknown_keys(server)]
+    host, port, origins = _api(server.table("api"), picked, warnings)
+    database, is_default = _database(environ, warnings)
+    return ServerSettings(
+        host=host,
+        port=port,
+        cors_origins=origins,
+        interval_s=_interval(document, picked.name, environ, warnings),
+        crash_loop_retry_s=_crash_loop_retry(server.table("scheduler"), environ, warnings),
+        apply_timeout_s=_apply_timeout(environ, warnings),
+        database_path=database,
+        make_database_dir=is_default,
+        config_dir=config_dir(environ),
+        default_host_ip=_default_host_ip(server.table("network")),
+        runtimes=_runtimes(server.table("runtime")),
+        admin_password=environ.get("RING_ADMIN_PASSWORD") or None,
+        log_level=_log_level(environ, warnings),
+        log_format="json" if environ.get("RING_LOG_FORMAT") == "json" else "text",
+        warnings=tuple(warnings),
+    )
+
+
+def _api(table: Table, context: Context, warnings: list[str]) -> tuple[str, int, tuple[str, ...]]:
+    host = table.text("host").strip("[]") if "host" in table else context.host
+    port = table.port("port") if "port" in table else context.port
+    origins = table.texts("cors_origins") if "cors_origins" in table else context.cors_origins
+    legal = tuple(origin for origin in origins if _is_header_value(origin))
+    warnings += [
+        f"cors_origins: {origin!r} cannot be a header value, skipped"
+        for origin in origins
+        if origin not in legal
+    ]
+    return host, port, legal
+
+
+def _is_header_value(text: str) -> bool:
+    return bool(text.strip()) and text.isascii() and text.isprintable()
+
+
+def _interval(document: Table, context: str, environ: Environ, warnings: list[str]) -> int:
+    seconds = _file_interval(document, context, warnings)
+    if raw := environ.get("RING_SCHEDULER_INTERVAL"):
+        try:
+            seconds = int(raw)
+        except ValueError:
+            warnings.append(
+                f"RING_SCHEDULER_INTERVAL '{raw}' is not a number of seconds, using {seconds}"
+            )
+    return max(1, seconds)
+
+
+def _file_interval(document: Table, context: str, warnings: list[str]) -> int:
+    """The file's interval; older places count only where the present one is silent."""
+    present = document.table("server").table("scheduler")
+    if "interval" in present:
+        return present.whole("interval")
+    in_context = document.table("contexts").table(context).table("scheduler")
+    for legacy in (document.table("scheduler"), in_context):
+        if "interval" in legacy:
+            warnings.append(
+                f"{legacy.path('interval')} is deprecated, use interval in [server.scheduler]"
+            )
+            return legacy.whole("interval")
+    return _INTERVAL_S
+
+
+def _crash_loop_retry(table: Table, environ: Environ, warnings: list[str]) -> float | None:
+    written = table.text("crash_loop_retry") if "crash_loop_retry" in table else _CRASH_LOOP_RETRY
+    try:
+        configured = _retry_s(written)
+    except QuantityError as error:
+        raise table.wrong("crash_loop_retry", "a duration such as '5m', or 'never'") from error
+    raw = environ.get("RING_CRASH_LOOP_RETRY")
+    if not raw:
+        return configured
+    try:
+        return _retry_s(raw)
+    except QuantityError:
+        warnings.append(
+            f"RING_CRASH_LOOP_RETRY '{raw}' is neither a duration nor 'never', using {written}"
+        )
+        return configured
+
+
+def _retry_s(text: str) -> float | None:
+    return None if text == "never" else parse_duration(text) / 1000
+
+
+def _apply_timeout(environ: Environ, warnings: list[str]) -> float:
+    raw = environ.get("RING_APPLY_TIMEOUT")
+    if not raw:
+        return _APPLY_TIMEOUT_S
+    try:
+        seconds = float(raw)
+    except ValueError:
+        seconds = 0.0
+    if 0 < seconds < float("inf"):
+        return seconds
+    warnings.append(
+        f"RING_APPLY_TIMEOUT '{raw}' is not a number of seconds above 0, "
+        f"using {_APPLY_TIMEOUT_S:.0f}"
+    )
+    return _APPLY_TIMEOUT_S
+
+
+def _database(environ: Environ, warnings: list[str]) -> tuple[Path, bool]:
+    """The database file, and whether nobody named it."""
+    if named := environ.get("RING_DATABASE_PATH"):
+        return Path(named), False
+    as_root = os.geteuid() == 0 and not environ.get("RING_CONFIG_DIR")
+    path = Path("/var/lib/ring/ring.db") if as_root else config_dir(environ) / "ring.db"
+    stray = Path.cwd() / "ring.db"
+    if not path.exists() and stray.is_file():
+        warnings.append(
+            f"using the database {stray} of the working directory, because {path} does not exist; "
+            f"move it there, or name it in RING_DATABASE_PATH"
+        )
+        return stray, False
+    return path, True
+
+
+def _default_host_ip(table: Table) -> str | None:
+    if "default_host_ip" not in table:
+        return None
+    text = table.text("default_host_ip")
+    try:
+        return str(ipaddress.ip_address(text))
+    except ValueError as error:
+        raise table.wrong("default_host_ip", "an IPv4 or IPv6 address") from error
+
+
+def _runtimes(table: Table) -> Mapping[str, RuntimeTable]:
+    return {name: _runtime(name, table.table(name.replace("-", "_"))) for name in RUNTIMES}
+
+
+def _runtime(name: str, table: Table) -> RuntimeTable:
+    options = {key: table.values[key] for key in table.values if key not in {"enabled", "optional"}}
+    if name == "docker":
+        options["host"] = table.text("host") if "host" in table else DOCKER_HOST
+    return RuntimeTable(
+        enabled=table.flag("enabled"), optional=table.flag("optional"), options=options
+    )
+
+
+def _log_level(environ: Environ, warnings: list[str]) -> str:
+    raw = environ.get("RING_LOG")
+    if not raw:
+        return "info"
+    level = LOG_LEVELS.get(raw.strip().lower())
+    if level is None:
+        warnings.append(f"RING_LOG '{raw}' is not debug, info, warning or error; using info")
+    return level or "info"

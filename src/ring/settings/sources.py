@@ -1,0 +1,121 @@
+"""The places settings are read from: the environment, the config directory, config.toml."""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+
+from ring.core.errors import HostError, UserError
+
+Environ = Mapping[str, str]
+
+
+def process_environment() -> Environ:
+    """The variables of this process."""
+    return os.environ
+
+
+def config_dir(environ: Environ) -> Path:
+    """Where `config.toml`, `auth.json` and the default database live."""
+    if chosen := environ.get("RING_CONFIG_DIR"):
+        return Path(chosen)
+    return Path(environ.get("HOME") or "/tmp") / ".config" / "ring"  # noqa: S108 - the documented place without HOME
+
+
+def config_path(config: Path | None, environ: Environ) -> tuple[Path, bool]:
+    """The config file, and whether somebody named it."""
+    if config is not None:
+        return config, True
+    if named := environ.get("RING_CONFIG_FILE"):
+        return Path(named), True
+    return config_dir(environ) / "config.toml", False
+
+
+def read_config(config: Path | None, environ: Environ) -> Table:
+    """The config file's top table, empty when there is no default file.
+
+    Raises UserError for a missing named file and for broken TOML, HostError for an unreadable one.
+    """
+    path, named = config_path(config, environ)
+    try:
+        text = path.read_bytes().decode("utf-8")
+    except FileNotFoundError as error:
+        if named:
+            raise UserError(
+                f"config file '{path}' does not exist (set via --config or RING_CONFIG_FILE)"
+            ) from error
+        return Table(path, "", {})
+    except OSError as error:
+        reason = (error.strerror or "unreadable").lower()
+        raise HostError(f"cannot parse {path}: {reason}") from error
+    except UnicodeDecodeError as error:
+        raise UserError(f"cannot parse {path}: not UTF-8 at byte {error.start}") from error
+    try:
+        return Table(path, "", tomllib.loads(text))
+    except tomllib.TOMLDecodeError as error:
+        raise UserError(f"cannot parse {path}: {error}") from error
+
+
+class Table:
+    """One TOML table, read by type; a wrong value is an error that names file and key."""
+
+    def __init__(self, file: Path, where: str, values: Mapping[str, object]) -> None:
+        self.file = file
+        self.where = where
+        self.values = values
+
+    def __contains__(self, key: str) -> bool:
+        return key in self.values
+
+    def path(self, key: str) -> str:
+        """The dotted path of a key of this table."""
+        return f"{self.where}.{key}" if self.where else key
+
+    def wrong(self, key: str, want: str) -> UserError:
+        """The error for a key whose value is not what it has to be."""
+        if key not in self.values:
+            return UserError(f"cannot parse {self.file}: {self.path(key)} is required ({want})")
+        return UserError(
+            f"cannot parse {self.file}: {self.path(key)} must be {want}, got {self.values[key]!r}"
+        )
+
+    def table(self, key: str) -> Table:
+        """A subtable; an absent one is empty."""
+        value = self.values.get(key, {})
+        if not isinstance(value, dict):
+            raise self.wrong(key, "a table")
+        return Table(self.file, self.path(key), value)
+
+    def text(self, key: str) -> str:
+        value = self.values.get(key)
+        if not isinstance(value, str) or not value.strip():
+            raise self.wrong(key, "a non-empty string")
+        return value
+
+    def flag(self, key: str) -> bool:
+        """A bool, false when absent."""
+        value = self.values.get(key, False)
+        if not isinstance(value, bool):
+            raise self.wrong(key, "true or false")
+        return value
+
+    def whole(self, key: str) -> int:
+        value = self.values.get(key)
+        if not isinstance(value, int) or isinstance(value, bool):
+            raise self.wrong(key, "an integer")
+        return value
+
+    def port(self, key: str) -> int:
+        value = self.values.get(key)
+        if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= 65535:
+            raise self.wrong(key, "an integer from 1 to 65535")
+        return value
+
+    def texts(self, key: str) -> tuple[str, ...]:
+        """A list of strings, empty when absent."""
+        value = self.values.get(key, [])
+        if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+            raise self.wrong(key, "a list of strings")
+        return tuple(value)

@@ -1,0 +1,106 @@
+"""A stub server, and two ways to run the command line against it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from ring.cli.main import run
+from ring.cli.session import Session
+from ring.cli.terminal import Terminal
+from tests.cli.stub import Stub, serving
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+SOURCE = Path(__file__).parents[2] / "src"
+TOKEN = "ring_pat_0f0f"
+
+
+@dataclass(frozen=True)
+class Ended:
+    code: int
+    out: str
+    err: str
+
+
+def no_pause(_: float) -> None:
+    raise AssertionError("nothing waits here")
+
+
+@dataclass
+class Ring:
+    """The command line of one user: an environment, a home, a way to wait."""
+
+    home: Path
+    capture: pytest.CaptureFixture[str]
+    environ: dict[str, str] = field(default_factory=dict)
+    pause: Callable[[float], None] = no_pause
+
+    @property
+    def config(self) -> Path:
+        return self.home / "config.toml"
+
+    @property
+    def auth(self) -> Path:
+        return self.home / "auth.json"
+
+    def point_at(self, stub: Stub) -> None:
+        self.config.write_text(
+            f'[contexts.default]\nhost = "127.0.0.1"\napi.scheme = "http"\napi.port = {stub.port}\n'
+        )
+
+    def __call__(self, *arguments: str) -> Ended:
+        """Run in this process."""
+        self.capture.readouterr()
+        session = Session(
+            self.environ,
+            Terminal(sys.stdout, self.environ),
+            Terminal(sys.stderr, self.environ),
+            pause=self.pause,
+        )
+        code = run(arguments, session)
+        out, err = self.capture.readouterr()
+        return Ended(code, out, err)
+
+    def process(self, *arguments: str, stdin: str = "") -> Ended:
+        """Run as a program of its own."""
+        done = subprocess.run(
+            [sys.executable, "-m", "ring", *arguments],
+            input=stdin,
+            capture_output=True,
+            encoding="utf-8",
+            timeout=30,
+            check=False,
+            cwd=self.home,
+            env={"PATH": os.environ["PATH"], "PYTHONPATH": str(SOURCE), **self.environ},
+        )
+        return Ended(done.returncode, done.stdout, done.stderr)
+
+
+@pytest.fixture
+def stub() -> Iterator[Stub]:
+    with serving() as made:
+        yield made
+
+
+@pytest.fixture
+def anyone(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Ring:
+    """A user without a login and without a config file."""
+    home = tmp_path / "home"
+    home.mkdir()
+    return Ring(home, capsys, {"RING_CONFIG_DIR": str(home)})
+
+
+@pytest.fixture
+def ring(anyone: Ring, stub: Stub) -> Ring:
+    """A user with a token, whose context is the stub."""
+    anyone.point_at(stub)
+    anyone.environ["RING_TOKEN"] = TOKEN
+    return anyone

@@ -1,0 +1,271 @@
+"""What the server is told, by file and by environment."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from ring.core.errors import UserError
+from ring.settings import ServerSettings, load_server_settings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+CONTEXT = """
+[contexts.default]
+host = "10.9.0.14"
+api.scheme = "http"
+api.port = 4100
+api.cors_origins = ["https://ops.example"]
+"""
+
+
+@pytest.fixture
+def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The config file of a directory that is not the working directory."""
+    (tmp_path / "etc").mkdir()
+    (tmp_path / "cwd").mkdir()
+    monkeypatch.chdir(tmp_path / "cwd")
+    return tmp_path / "etc" / "config.toml"
+
+
+@pytest.fixture
+def load(file: Path) -> Callable[..., ServerSettings]:
+    def loading(text: str = "", **environ: str) -> ServerSettings:
+        file.write_text(text)
+        return load_server_settings(None, None, {"RING_CONFIG_DIR": str(file.parent), **environ})
+
+    return loading
+
+
+def test_defaults(file: Path, load: Callable[..., ServerSettings]) -> None:
+    settings = load("[server.runtime.docker]\nenabled = true\n")
+    assert (settings.host, settings.port, settings.cors_origins) == ("127.0.0.1", 3030, ())
+    assert settings.interval_s == 10
+    assert settings.crash_loop_retry_s == 300.0
+    assert settings.apply_timeout_s == 300.0
+    assert settings.database_path == file.parent / "ring.db"
+    assert settings.make_database_dir
+    assert settings.config_dir == file.parent
+    assert settings.default_host_ip is None
+    assert settings.admin_password is None
+    assert (settings.log_level, settings.log_format) == ("info", "text")
+    assert settings.warnings == ()
+    docker = settings.runtimes["docker"]
+    assert (docker.enabled, docker.optional) == (True, False)
+    assert docker.options == {"host": "unix:///var/run/docker.sock"}
+    assert list(settings.runtimes) == [
+        "docker",
+        "podman",
+        "containerd",
+        "cloud-hypervisor",
+        "firecracker",
+    ]
+    assert [name for name, table in settings.runtimes.items() if table.enabled] == ["docker"]
+
+
+def test_the_context_is_where_it_binds(load: Callable[..., ServerSettings]) -> None:
+    settings = load(CONTEXT)
+    assert (settings.host, settings.port) == ("10.9.0.14", 4100)
+    assert settings.cors_origins == ("https://ops.example",)
+
+
+def test_unless_the_server_says_otherwise(load: Callable[..., ServerSettings]) -> None:
+    settings = load(CONTEXT + '[server.api]\nhost = "0.0.0.0"\nport = 80\ncors_origins = ["*"]\n')
+    assert (settings.host, settings.port) == ("0.0.0.0", 80)  # noqa: S104 - only read
+    assert settings.cors_origins == ("*",)
+
+
+def test_an_origin_that_is_no_header_value_is_skipped(
+    load: Callable[..., ServerSettings],
+) -> None:
+    settings = load('[server.api]\ncors_origins = ["https://a", "b\\nc", "é", ""]\n')
+    assert settings.cors_origins == ("https://a",)
+    assert len(settings.warnings) == 3
+
+
+@pytest.mark.parametrize(
+    ("text", "environ", "seconds", "warned"),
+    [
+        ("[server.scheduler]\ninterval = 4\n", {}, 4, 0),
+        ("[server.scheduler]\ninterval = 0\n", {}, 1, 0),
+        ("[server.scheduler]\ninterval = 4\n", {"RING_SCHEDULER_INTERVAL": "7"}, 7, 0),
+        ("[server.scheduler]\ninterval = 4\n", {"RING_SCHEDULER_INTERVAL": "-7"}, 1, 0),
+        ("[server.scheduler]\ninterval = 4\n", {"RING_SCHEDULER_INTERVAL": "soon"}, 4, 1),
+        ("[scheduler]\ninterval = 5\n", {}, 5, 1),
+        ("[scheduler]\ninterval = 5\n[server.scheduler]\ninterval = 4\n", {}, 4, 0),
+        (CONTEXT + "scheduler.interval = 6\nuser.salt = 'x'\n", {}, 6, 1),
+    ],
+)
+def test_interval(
+    load: Callable[..., ServerSettings],
+    text: str,
+    environ: dict[str, str],
+    seconds: int,
+    warned: int,
+) -> None:
+    settings = load(text, **environ)
+    assert settings.interval_s == seconds
+    assert len(settings.warnings) == warned
+
+
+@pytest.mark.parametrize(
+    ("text", "environ", "seconds", "warned"),
+    [
+        ('crash_loop_retry = "90s"', {}, 90.0, 0),
+        ('crash_loop_retry = "never"', {}, None, 0),
+        ('crash_loop_retry = "90s"', {"RING_CRASH_LOOP_RETRY": "never"}, None, 0),
+        ('crash_loop_retry = "never"', {"RING_CRASH_LOOP_RETRY": "500ms"}, 0.5, 0),
+        ('crash_loop_retry = "90s"', {"RING_CRASH_LOOP_RETRY": "often"}, 90.0, 1),
+    ],
+)
+def test_crash_loop_retry(
+    load: Callable[..., ServerSettings],
+    text: str,
+    environ: dict[str, str],
+    seconds: float | None,
+    warned: int,
+) -> None:
+    settings = load(f"[server.scheduler]\n{text}\n", **environ)
+    assert settings.crash_loop_retry_s == seconds
+    assert len(settings.warnings) == warned
+
+
+@pytest.mark.parametrize(
+    ("raw", "seconds", "warned"),
+    [
+        ("60", 60.0, 0),
+        ("0.5", 0.5, 0),
+        ("", 300.0, 0),
+        *((x, 300.0, 1) for x in ("0", "-1", "x", "nan", "inf")),
+    ],
+)
+def test_apply_timeout(
+    load: Callable[..., ServerSettings], raw: str, seconds: float, warned: int
+) -> None:
+    settings = load(RING_APPLY_TIMEOUT=raw)
+    assert settings.apply_timeout_s == seconds
+    assert len(settings.warnings) == warned
+
+
+def test_a_named_database(load: Callable[..., ServerSettings]) -> None:
+    settings = load(RING_DATABASE_PATH="/srv/ring.db")
+    assert settings.database_path == Path("/srv/ring.db")
+    assert not settings.make_database_dir
+
+
+def test_a_database_left_in_the_working_directory(
+    file: Path, load: Callable[..., ServerSettings]
+) -> None:
+    stray = Path.cwd() / "ring.db"
+    stray.touch()
+    settings = load()
+    assert settings.database_path == stray
+    (warning,) = settings.warnings
+    assert str(stray) in warning
+    (file.parent / "ring.db").touch()
+    assert load().database_path == file.parent / "ring.db"
+    assert load().warnings == ()
+
+
+@pytest.mark.parametrize(
+    ("user", "path"), [(0, "/var/lib/ring/ring.db"), (1000, "{home}/.config/ring/ring.db")]
+)
+def test_the_database_of_a_user(
+    file: Path, monkeypatch: pytest.MonkeyPatch, user: int, path: str
+) -> None:
+    home = file.parent
+    monkeypatch.setattr(os, "geteuid", lambda: user)
+    settings = load_server_settings(None, None, {"HOME": str(home)})
+    assert settings.database_path == Path(path.format(home=home))
+    assert settings.make_database_dir
+
+
+def test_runtime_tables(load: Callable[..., ServerSettings]) -> None:
+    runtimes = load(
+        '[server.runtime.docker]\nenabled = true\noptional = true\nhost = "tcp://h:1"\n'
+        '[server.runtime.cloud_hypervisor]\nenabled = true\nbinary_path = "ch"\n'
+    ).runtimes
+    assert runtimes["docker"].optional
+    assert runtimes["docker"].options == {"host": "tcp://h:1"}
+    assert runtimes["cloud-hypervisor"].enabled
+    assert runtimes["cloud-hypervisor"].options == {"binary_path": "ch"}
+
+
+def test_unknown_keys_are_named_once_each(load: Callable[..., ServerSettings]) -> None:
+    warnings = load(
+        "other = 1\n[tool.x]\ny = 1\n"
+        "[server]\ncolour = 1\n[server.scheduler]\nintervall = 4\n"
+        "[server.runtime.dokcer]\nenabled = true\n[server.runtime.docker]\nhots = 'x'\n"
+        "[server.runtime.firecracker]\nanything = 1\n[server.telemetry.traces]\nenabled = true\n"
+        "[server.network]\npool = '10.46.0.0/16'\n[server.dashboard]\nenabled = false\n"
+    ).warnings
+    assert [warning.split("'")[1] for warning in warnings] == [
+        "server.colour",
+        "server.scheduler.intervall",
+        "server.runtime.dokcer",
+        "server.runtime.docker.hots",
+    ]
+
+
+@pytest.mark.parametrize(("text", "shown"), [("10.0.0.7", "10.0.0.7"), ("::1", "::1")])
+def test_default_host_ip(load: Callable[..., ServerSettings], text: str, shown: str) -> None:
+    assert load(f'[server.network]\ndefault_host_ip = "{text}"\n').default_host_ip == shown
+
+
+@pytest.mark.parametrize(
+    ("raw", "level", "warned"),
+    [("debug", "debug", 0), ("WARN", "warning", 0), ("", "info", 0), ("loud", "info", 1)],
+)
+def test_log_level(load: Callable[..., ServerSettings], raw: str, level: str, warned: int) -> None:
+    settings = load(RING_LOG=raw)
+    assert settings.log_level == level
+    assert len(settings.warnings) == warned
+
+
+def test_log_format_and_admin_password(load: Callable[..., ServerSettings]) -> None:
+    settings = load(RING_LOG_FORMAT="json", RING_ADMIN_PASSWORD="s3cret-pass")
+    assert settings.log_format == "json"
+    assert settings.admin_password == "s3cret-pass"
+    assert "s3cret-pass" not in repr(settings)
+    assert load(RING_LOG_FORMAT="pretty").log_format == "text"
+
+
+def test_two_current_contexts_warn(load: Callable[..., ServerSettings]) -> None:
+    twice = CONTEXT + "current = true\n"
+    settings = load(twice + twice.replace("default", "other"))
+    assert len(settings.warnings) == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("server = 1", "server must be a table"),
+        ("[server.api]\nport = 0", "server.api.port must be an integer from 1 to 65535, got 0"),
+        ("[server.api]\nhost = ''", "server.api.host must be a non-empty string"),
+        ("[server.scheduler]\ninterval = '4'", "server.scheduler.interval must be an integer"),
+        (
+            "[server.scheduler]\ncrash_loop_retry = 'often'",
+            "server.scheduler.crash_loop_retry must be a duration such as '5m', or 'never'",
+        ),
+        ("[server.runtime.docker]\nenabled = 1", "server.runtime.docker.enabled must be true or"),
+        ("[server.runtime.docker]\noptional = 1", "server.runtime.docker.optional must be true"),
+        ("[server.runtime.docker]\nhost = 1", "server.runtime.docker.host must be a non-empty"),
+        ("[server.runtime]\ndocker = 1", "server.runtime.docker must be a table"),
+        (
+            "[server.network]\ndefault_host_ip = 'localhost'",
+            "server.network.default_host_ip must be an IPv4 or IPv6 address, got 'localhost'",
+        ),
+    ],
+)
+def test_wrong_values_name_file_and_key(
+    file: Path, load: Callable[..., ServerSettings], text: str, says: str
+) -> None:
+    with pytest.raises(UserError) as caught:
+        load(text)
+    assert caught.value.message.startswith(f"cannot parse {file}: ")
+    assert says in caught.value.message
