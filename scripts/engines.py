@@ -462,6 +462,10 @@ def _pid(engine: Engine, part: str) -> int | None:
     except (FileNotFoundError, ValueError):
         return None
     argv = _command_line(pid)
+    deadline = time.monotonic() + 1.0
+    while not argv and not _is_dead(pid) and time.monotonic() < deadline:
+        time.sleep(0.01)  # a process that just executes another program has none for a moment
+        argv = _command_line(pid)
     return pid if any(f"{engine.root}/" in word for word in argv) else None
 
 
@@ -481,6 +485,15 @@ def _end(engine: Engine, part: str) -> None:
 
 def _processes() -> list[int]:
     return [int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit()]
+
+
+def _is_dead(pid: int) -> bool:
+    """The state follows the name, which may hold anything but ends at the last bracket: proc(5)."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return True
+    return stat.rpartition(")")[2].split()[0] in "ZX"
 
 
 def _command_line(pid: int) -> list[str]:

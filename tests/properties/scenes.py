@@ -46,11 +46,12 @@ def scenes(draw: st.DrawFn) -> Scene:
 
 
 def _active(draw: st.DrawFn, scene: Scene) -> Deployment:
+    status = draw(st.sampled_from(ACTIVE))
     waits_s = draw(st.none() | st.floats(-600, 86_400))
     ports = [{"published": 8080, "target": 80}] if draw(st.booleans()) else []
-    replicas = draw(st.integers(0, 5))
+    replicas = draw(st.integers(1 if status is Status.CRASH_LOOP_BACK_OFF else 0, 5))
     return scene.row(
-        draw(st.sampled_from(ACTIVE)),
+        status,
         row_id="new",
         spec=spec(replicas=replicas, ports=ports),
         was_running=draw(st.booleans()),

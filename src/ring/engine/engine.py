@@ -176,18 +176,29 @@ class Engine:
             await asyncio.sleep(RESTART_TASK_S)
 
     def _spawn(self, work: Coroutine[None, None, None]) -> object:
+        guarded = _survived(work)
         try:
             if self._tasks is None:
                 raise RuntimeError("the engine is not running")
-            task = self._tasks.create_task(work)
+            task = self._tasks.create_task(guarded)
         except RuntimeError:  # on the way down nothing new is begun
+            guarded.close()
             work.close()
             raise
         self._spawned.add(task)
         task.add_done_callback(self._spawned.discard)
+        task.add_done_callback(lambda _: work.close())  # given up before it had begun
         return task
 
     def _changed(self, deployment_id: DeploymentId) -> None:
         row = self._store.deployment(deployment_id)
         if row is not None:
             self.wake(row.key)
+
+
+async def _survived(work: Coroutine[None, None, None]) -> None:
+    """A defect in one piece of work is logged; the engine goes on."""
+    try:
+        await work
+    except Exception:
+        log.exception("a piece of the engine's work failed")

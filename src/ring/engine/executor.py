@@ -84,7 +84,7 @@ class RuntimeExecutor:
         try:
             async with asyncio.timeout(CLEAN_UP_S):
                 found = await runtime.find(action.name)
-                if found is not None:
+                if found is not None and found.deployment_id == action.deployment_id:
                     await _stop(runtime, found.id, 0)
                     await runtime.remove(found.id)
                     observer.note_gone(action.name)

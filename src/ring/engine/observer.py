@@ -226,6 +226,9 @@ class Observer:
             known = None
         if known is not None and known.learnt >= asked_at:
             return
+        if known is not None:
+            # A listing may tell whole seconds: too coarse for which came first, birth or a death.
+            instance = replace(instance, created_at=known.instance.created_at)
         if instance.state is State.EXITED:
             earlier = known.instance.exit if known is not None else None
             if earlier is not None:
@@ -261,7 +264,7 @@ class Observer:
                 known.oom = True
                 self._tell(event, Level.WARNING, "container_oom", "ran out of memory")
             case Destroyed():
-                self._forget(event.name)
+                self.note_gone(event.name)
             case _ as never:
                 assert_never(never)
         self._changed(event.deployment_id)
@@ -284,12 +287,19 @@ class Observer:
 
     def _died(self, known: _Known, event: Died) -> None:
         if known.instance.exit is None or known.instance.is_live:
-            # A forced removal kills first: after a signal it takes a look to tell whether the
-            # instance has ended or is about to vanish, which is no crash.
-            end = None if known.signalled else Exit(event.code, event.at, oom=known.oom)
+            end = self._end(known, event)
             self._put(replace(known.instance, state=State.EXITED, exit=end), known)
         code = "?" if event.code is None else event.code
         self._tell(event, Level.WARNING, "container_died", f"died, exit_code={code}")
+
+    def _end(self, known: _Known, event: Died) -> Exit | None:
+        if self._away is not None:  # told again once the runtime is back, before it is listed
+            return Exit(event.code, event.at, oom=known.oom, missed=True)
+        if known.signalled:
+            # A forced removal kills first: after a signal it takes a look to tell whether the
+            # instance has ended or is about to vanish, which is no crash.
+            return None
+        return Exit(event.code, event.at, oom=known.oom)
 
     def _tell(
         self, event: Died | Signalled | OutOfMemory, level: Level, reason: str, what: str

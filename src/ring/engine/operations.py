@@ -191,24 +191,26 @@ class Operations:
     def _serve(self, lane: _Lane) -> None:
         while (operation := lane.take()) is not None:
             lane.running += 1
-            operation.task = asyncio.ensure_future(self._executor.run(operation.action))
-            self._spawn(self._attend(operation, lane))
+            task = operation.task = asyncio.ensure_future(self._executor.run(operation.action))
+            try:
+                self._spawn(self._attend(operation, task, lane))
+            except RuntimeError:
+                task.cancel()
+                raise
 
-    async def _attend(self, operation: _Operation, lane: _Lane) -> None:
-        assert operation.task is not None  # noqa: S101 - set by the only caller
-        await asyncio.wait((operation.task,))
+    async def _attend(self, operation: _Operation, task: asyncio.Task[Result], lane: _Lane) -> None:
         try:
-            result = await self._result(operation, operation.task)
+            await asyncio.wait((task,))
         finally:
-            lane.running -= 1
-            self._serve(lane)
+            task.cancel()  # whoever attends to it is given up; without effect when it is done
+        result = await self._result(operation, task)
+        lane.running -= 1
+        self._serve(lane)
         self._finish(operation, result)
 
     async def _result(self, operation: _Operation, task: asyncio.Task[Result]) -> Result:
         if task.cancelled():
-            return _cancelled(
-                operation.action, clean=await self._executor.clean_up(operation.action)
-            )
+            return _cancelled(operation.action, clean=await self._clean_up(operation.action))
         error = task.exception()
         if error is None:
             return task.result()
@@ -217,6 +219,14 @@ class Operations:
         if isinstance(operation.action, StartInstance):
             return StartFailed(failure, clean=False)
         return OperationFailed(failure)
+
+    async def _clean_up(self, action: Action) -> bool:
+        try:
+            return await self._executor.clean_up(action)
+        except Exception:
+            # The operation must end whatever the adapter does, or its lane is one place narrower.
+            log.exception("cleaning up after %s failed", action)
+            return False
 
     def _finish(self, operation: _Operation, result: Result) -> None:
         group = self._by_group[operation.key]

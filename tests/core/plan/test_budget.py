@@ -134,6 +134,16 @@ def test_the_budget_is_the_larger_of_five_and_the_target(replicas: int, budget: 
     assert after(scene.plan(), row).status is Status.RUNNING
 
 
+def test_a_row_that_wants_nothing_any_more_is_in_no_crash_loop() -> None:
+    scene = Scene()
+    row = scene.row(replicas=0, restart_count=6)
+    dead = scene.ended(row)
+    made = scene.step()
+    assert reasons(made) == ["container_crashed"]
+    assert [one.name for one in actions(made, RemoveInstance)] == [dead.name]
+    assert scene.now(row).status is Status.RUNNING
+
+
 def test_a_retirement_lowers_the_budget() -> None:
     scene = Scene()
     row = scene.row(replicas=8, restart_count=7)

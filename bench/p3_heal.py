@@ -1,0 +1,91 @@
+#!/usr/bin/env python3
+"""P3: SIGKILL of a workload to its replacement running.
+
+The floor is a raw client that waits for `die`, then creates and starts a new container of the same
+image on the same network; beside it the engine's own `restart=always`. All are clocked from the
+signal to the engine's State.StartedAt.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+
+from bench import rig
+from bench.figures import Pair, show
+
+if TYPE_CHECKING:
+    from scripts.lib.engine_http import Event
+
+SAMPLES = 20
+
+
+def measure(stand: rig.Bench) -> None:
+    """Warms all sides up once, then takes the samples, the first place changing each time."""
+    deployment, _ = stand.apply("warm-up")
+    body = stand.twin(stand.await_running(deployment))
+    stand.delete(deployment)
+    floor(stand, body)
+    restarted(stand, body)
+    against_raw, against_restart = [], []
+    for number in range(SAMPLES):
+        ours_ms = ours(stand, number) if number % 2 == 0 else None
+        floor_ms, restart_ms = floor(stand, body), restarted(stand, body)
+        if ours_ms is None:
+            ours_ms = ours(stand, number)
+        against_raw.append(Pair(ours_ms, floor_ms))
+        against_restart.append(Pair(ours_ms, restart_ms))
+    show("P3", against_raw)
+    show("P3.restart_always", against_restart)
+
+
+def ours(stand: rig.Bench, number: int) -> float:
+    """A deployment of its own for each sample: only a first death is healed without a wait."""
+    deployment, _ = stand.apply(f"heal-{number}")
+    victim = stand.await_running(deployment)
+    label = f"ring_deployment={deployment}"
+    with stand.engine.events(label=label, timeout_s=rig.READY_WITHIN_S) as events:
+        killed_at = stand.crash(victim)
+        replacement = rig.first(
+            e.container for e in events if e.action == "start" and e.container != victim
+        )
+    elapsed_ms = (stand.started_at(replacement) - killed_at) * 1000
+    stand.delete(deployment)
+    return elapsed_ms
+
+
+def floor(stand: rig.Bench, body: dict[str, Any]) -> float:
+    victim = stand.create_and_start(body)
+    with stand.engine.events(timeout_s=rig.READY_WITHIN_S) as events:
+        killed_at = stand.crash(victim)
+        rig.first(e.container for e in events if is_about(e, "die", victim))
+        replacement = stand.create_and_start(body)
+    elapsed_ms = (stand.started_at(replacement) - killed_at) * 1000
+    stand.remove(victim)
+    stand.remove(replacement)
+    return elapsed_ms
+
+
+def restarted(stand: rig.Bench, body: dict[str, Any]) -> float:
+    policy = {"Name": "always", "MaximumRetryCount": 0}
+    host = {**body["HostConfig"], "RestartPolicy": policy}
+    container = stand.create_and_start({**body, "HostConfig": host})
+    with stand.engine.events(timeout_s=rig.READY_WITHIN_S) as events:
+        killed_at = stand.crash(container)
+        rig.first(e.container for e in events if is_about(e, "die", container))
+        rig.first(e.container for e in events if is_about(e, "start", container))
+    elapsed_ms = (stand.started_at(container) - killed_at) * 1000
+    stand.remove(container)
+    return elapsed_ms
+
+
+def is_about(event: Event, action: str, container: str) -> bool:
+    return event.action == action and event.container == container
+
+
+if __name__ == "__main__":
+    sys.exit(rig.run(__file__, measure))
