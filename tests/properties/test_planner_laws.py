@@ -9,14 +9,15 @@ from ring.core.model.ledger import Phase
 from ring.core.model.observed import State, Unknown
 from ring.core.model.operations import RemoveInstance, StartInstance
 from ring.core.model.status import CREATING, FINAL, Status
+from ring.core.plan.restart import budget
 from ring.core.plan.scaling import PRESENT
 from tests.core.plan.builders import Scene, actions, after, is_empty
 from tests.properties.scenes import carry_out, live, scenes
 
 LOOP = Status.CRASH_LOOP_BACK_OFF
 ROUNDS = 60
-EXAMPLES = settings(max_examples=200, deadline=None)
-LONG = settings(max_examples=100, deadline=None)
+EXAMPLES = settings(max_examples=100, deadline=None, derandomize=True)
+LONG = settings(max_examples=80, deadline=None, derandomize=True)
 
 
 @EXAMPLES
@@ -82,6 +83,19 @@ def test_nothing_is_started_for_a_row_that_creates_nothing_now(scene: Scene) -> 
             assert final.halt_reason is None
             assert final.status not in FINAL - {Status.INSUFFICIENT_RESOURCES}
             assert final.status is not LOOP or len(starts) == 1
+
+
+@EXAMPLES
+@given(scenes())
+def test_a_spent_budget_shows_in_the_pass_that_spends_it(scene: Scene) -> None:
+    made = scene.plan()
+    for row in scene.rows.values():
+        final = after(made, row)
+        if row.is_deleted or row.status in FINAL or final.halt_reason is not None:
+            continue
+        grown = final.restart_count > row.restart_count
+        spent = grown and final.target > 0 and final.restart_count >= budget(final.target)
+        assert not spent or final.status is LOOP or final.status in FINAL
 
 
 @EXAMPLES

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from ring.clock import Clock
-    from ring.core.model.ids import DeploymentId, GroupKey
+    from ring.core.model.ids import GroupKey
     from ring.core.plan.view import Limits, NameSource, Plan
     from ring.engine.observer import Observer
     from ring.engine.operations import Operations
@@ -56,7 +56,6 @@ class Reconciler:
         self._names = names
         self._planner = planner
         self._memory: dict[GroupKey, Memory] = {}
-        self._reasons: dict[GroupKey, Mapping[DeploymentId, str]] = {}
 
     async def run(self) -> None:
         while True:
@@ -102,10 +101,8 @@ class Reconciler:
         """The plan is durable: hand on its memory, then begin, cancel and wake as it says."""
         if self._store.rows(key):
             self._memory[key] = made.memory
-            self._reasons[key] = made.reasons
         else:
             self._memory.pop(key, None)
-            self._reasons.pop(key, None)
         self._operations.forget(key, made.folded)
         for operation in made.cancel:
             self._operations.cancel(key, operation)

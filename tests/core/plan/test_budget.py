@@ -144,12 +144,18 @@ def test_a_row_that_wants_nothing_any_more_is_in_no_crash_loop() -> None:
     assert scene.now(row).status is Status.RUNNING
 
 
-def test_a_retirement_lowers_the_budget() -> None:
+def test_a_smaller_target_alone_spends_nothing() -> None:
     scene = Scene()
     row = scene.row(replicas=8, restart_count=7)
     scene.ended(row, 0)
-    made = scene.plan()
-    assert reasons(made) == ["container_completed", "restart_limit_reached"]
+    assert reasons(scene.plan()) == ["container_completed"]
+
+
+def test_the_next_failure_is_held_against_the_smaller_target() -> None:
+    scene = Scene()
+    row = scene.row(Status.RUNNING, replicas=2, restart_count=6)
+    scene.ended(row)
+    assert reasons(scene.plan()) == ["container_crashed", "restart_limit_reached"]
 
 
 @pytest.mark.parametrize(

@@ -89,7 +89,8 @@ class Watch:
                 f"10: {before.status} → {after.status} after it had been running",
             )
         limit = budget(after.target)
-        if after.restart_count >= limit and after.halt_reason is None:
+        grown = after.restart_count > before.restart_count
+        if grown and after.restart_count >= limit and after.halt_reason is None:
             require(
                 after.status is Status.CRASH_LOOP_BACK_OFF or after.status in FINAL,
                 f"7: {after.restart_count} failures of {limit} and {after.status}",

@@ -88,8 +88,9 @@ def spend(row: RowDraft) -> None:
     if row.row.halt_reason or status in FINAL or status is Status.CRASH_LOOP_BACK_OFF:
         return
     limit = restart.budget(row.row.target)
-    if row.row.restart_count < limit or row.row.target == 0:
-        return  # where nothing is wanted nothing can loop
+    grown = row.row.restart_count > row.before.restart_count
+    if not grown or row.row.restart_count < limit or row.row.target == 0:
+        return  # a smaller target alone spends nothing, and where nothing is wanted nothing loops
     row.change(status=Status.CRASH_LOOP_BACK_OFF)
     retry_s = row.limits.crash_loop_retry_s
     _wait_slowly(row)

@@ -124,12 +124,8 @@ def _victims(row: RowDraft) -> list[Entry]:
 
 
 def _give_up(row: RowDraft, entry: Entry) -> None:
+    row.draft.actions[:] = [one for one in row.draft.actions if one.name != entry.name]
     if entry.phase is Phase.CREATING:
-        row.draft.actions[:] = [
-            a
-            for a in row.draft.actions
-            if not (isinstance(a, StartInstance) and a.name == entry.name)
-        ]
         row.cancel_start(entry, StopReason.FAILED_CREATE)
     else:
         row.draft.settle_at.pop(entry.name, None)

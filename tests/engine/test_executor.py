@@ -1,0 +1,685 @@
+"""Single actions on a runtime, and what is said about them."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+
+from ring.core.model.failures import FailureClass
+from ring.core.model.ids import DeploymentId, InstanceId
+from ring.core.model.observed import Instance, State
+from ring.core.model.operations import (
+    Action,
+    Inspected,
+    InspectInstance,
+    OperationFailed,
+    Removed,
+    RemoveInstance,
+    Result,
+    Started,
+    StartFailed,
+    StartInstance,
+)
+from ring.core.plan.view import Limits
+from ring.engine.admission import Admission
+from ring.engine.executor import RuntimeExecutor
+from ring.engine.journal import Journal
+from ring.engine.observer import Observer
+from ring.runtimes.base import RuntimeFailure, Unavailable
+from tests.engine.bench import AUTHOR, DIGEST, Bench
+
+if TYPE_CHECKING:
+    from ring.core.model.deployment import Deployment
+    from ring.core.model.ids import InstanceName
+    from ring.runtimes.base import Order
+
+GIB = 1 << 30
+
+
+class Shop:
+    """An executor on a bench."""
+
+    def __init__(self, bench: Bench, *, memory_bytes: int = GIB) -> None:
+        self.bench = bench
+        self.observer = Observer(
+            bench.runtime,
+            bench.store,
+            bench.clock,
+            Journal(bench.store),
+            interval_s=10.0,
+            changed=lambda _: None,
+            resynced=lambda *_: None,
+            jitter=lambda: 1.0,
+        )
+        self.executor = RuntimeExecutor(
+            bench.store,
+            {"docker": bench.runtime},
+            {"docker": self.observer},
+            admission=Admission(lambda: memory_bytes),
+            limits=Limits(apply_timeout_s=60.0),
+            default_host_ip="127.0.0.1",
+        )
+
+    async def start(
+        self, row: Deployment, name: InstanceName | None = None, *, resume: bool = False
+    ) -> Result:
+        return await self.executor.run(
+            StartInstance(row.id, name or self.bench.name(), resume=resume)
+        )
+
+    def noted(self, row: Deployment) -> tuple[Instance, ...]:
+        return self.observer.instances(row.id)
+
+
+def failed(result: Result, kind: FailureClass, *, clean: bool) -> str:
+    """It failed like this; its message."""
+    assert isinstance(result, StartFailed), result
+    assert (result.failure.kind, result.clean) == (kind, clean)
+    return result.failure.message
+
+
+# start
+
+
+def test_a_start_makes_network_image_and_instance_and_notes_it() -> None:
+    bench = Bench()
+
+    async def main() -> None:
+        shop = Shop(bench)
+        row = await bench.accept(environment={"LOG": "json", "RING_INSTANCE": "mine"})
+        name = bench.name()
+        result = await shop.start(row, name)
+        assert isinstance(result, Started)
+        assert result.image_digest == DIGEST
+        (container,) = bench.engine.containers.values()
+        assert container.instance == result.instance
+        assert (result.instance.name, result.instance.state) == (name, State.RUNNING)
+        assert result.instance.server_id == bench.store.server_id
+        assert container.environment == {
+            "RING_NAMESPACE": "media",
+            "RING_DEPLOYMENT": "web",
+            "RING_INSTANCE": "mine",
+            "LOG": "json",
+        }
+        assert bench.engine.networks == {"ring_media"}
+        assert shop.noted(row) == (result.instance,)
+
+    bench.run(main())
+
+
+def test_a_secret_is_no_plain_value() -> None:
+    bench = Bench()
+
+    async def main() -> None:
+        row = await bench.accept(environment={"DB": {"secretRef": "db"}})
+        result = await Shop(bench).start(row)
+        assert isinstance(result, Started)
+        assert "DB" not in bench.engine.containers[result.instance.id].environment
+
+    bench.run(main())
+
+
+def test_the_default_host_ip_is_handed_on() -> None:
+    bench = Bench()
+    orders: list[Order] = []
+
+    async def main() -> None:
+        shop = Shop(bench)
+        original = bench.runtime.create
+
+        async def create(order: Order) -> Instance:
+            orders.append(order)
+            return await original(order)
+
+        bench.runtime.create = create  # type: ignore[method-assign]  # keeps the order
+        await shop.start(await bench.accept())
+
+    bench.run(main())
+    assert [order.default_host_ip for order in orders] == ["127.0.0.1"]
+
+
+@pytest.mark.parametrize("gone", ["deleted", "never there", "on no runtime of ours"])
+@pytest.mark.parametrize("resume", [True, False])
+def test_nothing_is_started_for_a_row_that_is_gone(gone: str, resume: bool) -> None:
+    bench = Bench()
+
+    async def main() -> None:
+        shop = Shop(bench)
+        row = await bench.accept(runtime="podman" if gone == "on no runtime of ours" else "docker")
+        if gone == "deleted":
+            await bench.store.delete(row.id, AUTHOR)
+        if gone == "never there":
+            row = replace(row, id=DeploymentId("never"))
+        result = await shop.start(row, resume=resume)
+        failed(result, FailureClass.CANCELLED, clean=not resume)
+        assert bench.engine.containers == {}
+
+    bench.run(main())
+
+
+@pytest.mark.parametrize(
+    ("step", "kind"),
+    [
+        ("ensure_network", FailureClass.NETWORK_FAILED),
+        ("resolve_image", FailureClass.IMAGE_PULL_FAILED),
+        ("create", FailureClass.INSTANCE_REJECTED),
+        ("start", FailureClass.PORT_IN_USE),
+    ],
+)
+def test_a_refusal_is_handed_on_and_leaves_nothing(step: str, kind: FailureClass) -> None:
+    bench = Bench()
+
+    async def main() -> None:
+        bench.engine.refusals[step] = RuntimeFailure(kind, "the engine refuses")
+        row = await bench.accept()
+        shop = Shop(bench)
+        assert failed(await shop.start(row), kind, clean=True) == "the engine refuses"
+        assert bench.engine.containers == {}
+        assert shop.noted(row) == ()
+
+    bench.run(main())
+
+
+@pytest.mark.parametrize("step", ["ensure_network", "resolve_image", "create", "start", "inspect"])
+def test_an_engine_that_hangs_up_may_have_left_something(step: str) -> None:
+    bench = Bench()
+
+    async def main() -> None:
+        bench.engine.refusals[step] = Unavailable("connection reset")
+        failed(await Shop(bench).start(await bench.accept()), FailureClass.UNAVAILABLE, clean=False)
+
+    bench.run(main())
+
+
+def test_a_refused_start_whose_remains_cannot_be_removed_says_so() -> None:
+    bench = Bench()
+
+    async def main() -> None:
+        bench.engine.refusals["start"] = RuntimeFailure(FailureClass.OTHER, "refused")
+        bench.engine.refusals["remove"] = RuntimeFailure(FailureClass.OTHER, "device busy")
+        message = failed(
+            await Shop(bench).start(await bench.accept()), FailureClass.OTHER, clean=False
+        )
+        assert message == "refused"
+        assert len(bench.engine.containers) == 1
+
+    bench.run(main())
+
+
+@pytest.mark.parametrize("step", ["ensure_network", "resolve_image", "create", "start", "inspect"])
+def test_a_start_that_takes_too_long_is_given_up_and_cleaned_up(step: str) -> None:
+    bench = Bench()
+
+    async def main() -> None:
+        shop = Shop(bench)
+        row = await bench.accept()
+        bench.held.hold(step)
+        task = asyncio.ensure_future(shop.start(row))
+        await bench.wait(59)
+        assert not task.done()
+        await bench.wait(2)
+        message = failed(await task, FailureClass.TIMEOUT, clean=True)
+        assert "within 60 seconds" in message
+        assert bench.engine.containers == {}
+
+    bench.run(main())
+
+
+def test_a_timeout_on_an_engine_that_is_gone_may_have_left_something() -> None:
+    bench = Bench()
+
+    async def main() -> None:
+        shop = Shop(bench)
+        bench.held.hold("create", "find")
+        task = asyncio.ensure_future(shop.start(await bench.accept()))
+        await bench.wait(61)
+        assert not task.done()
+        await bench.wait(15)
+        failed(await task, FailureClass.TIMEOUT, clean=False)
+
+    bench.run(main())
+
+
+def test_an_instance_that_is_removed_between_create_and_start_is_a_failure() -> None:
+    bench = Bench()
+
+    async def main() -> None:
+        shop = Shop(bench)
+        row = await bench.accept()
+        bench.held.hold("start")
+        task = asyncio.ensure_future(shop.start(row))
+        await bench.idle()
+        bench.engine.containers.clear()
+        bench.held.release()
+        message = failed(await task, FailureClass.OTHER, clean=True)
+        assert "removed from outside while it came up" in message
+
+    bench.run(main())
+
+
+def test_an_instance_that_is_removed_before_it_is_looked_at_is_a_failure() -> None:
+    bench = Bench()
+
+    async def main() -> None:
+        shop = Shop(bench)
+        row = await bench.accept()
+        bench.held.hold("inspect")
+        task = asyncio.ensure_future(shop.start(row))
+        await bench.idle()
+        (instance,) = bench.live()
+        bench.engine.remove_by_hand(instance.id)
+        bench.held.release()
+        failed(await task, FailureClass.OTHER, clean=True)
+
+    bench.run(main())
+
+
+# names that are taken
+
+
+def test_a_create_that_came_through_late_is_taken_up() -> None:
+    bench = Bench()
+
+    async def main() -> None:
+        shop = Shop(bench)
+        row = await bench.accept()
+        name = bench.name()
+        late = bench.made(bench.order(row, name))
+        result = await shop.start(row, name)
+        assert isinstance(result, Started)
+        assert result.instance.id == late.id
+        assert len(bench.live()) == 1
+
+    bench.run(main())
+
+
+def test_a_name_that_is_somebody_elses_is_a_failure_and_theirs_is_left_alone() -> None:
+    bench = Bench()
+
+    async def main() -> None:
+        shop = Shop(bench)
+        row = await bench.accept()
+        other = await bench.accept(name="db")
+        name = bench.name()
+        theirs = bench.running(bench.order(other, name))
+        result = await shop.start(row, name)
+        message = failed(result, FailureClass.OTHER, clean=True)
+        assert "is in use" in message
+        assert [one.id for one in bench.live()] == [theirs.id]
+
+    bench.run(main())
+
+
+def test_a_name_that_was_taken_and_is_free_again_is_a_failure() -> None:
+    bench = Bench()
+
+    async def main() -> None:
+        shop = Shop(bench)
+        row = await bench.accept()
+        name = bench.name()
+        taken = bench.made(bench.order(row, name))
+        bench.held.hold("find")
+        task = asyncio.ensure_future(shop.start(row, name))
+        await bench.idle()
+        bench.engine.remove(taken.id)
+        bench.held.release()
+        failed(await task, FailureClass.OTHER, clean=True)
+
+    bench.run(main())
+
+
+# what a killed server had begun
+
+
+def test_a_resumed_start_that_finds_nothing_begins_anew() -> None:
+    bench = Bench()
+
+    async def main() -> None:
+        row = await bench.accept()
+        result = await Shop(bench).start(row, resume=True)
+        assert isinstance(result, Started)
+        assert result.image_digest == DIGEST
+
+    bench.run(main())
+
+
+@pytest.mark.parametrize("running", [True, False])
+def test_a_resumed_start_goes_on_from_where_it_was(running: bool) -> None:
+    bench = Bench()
+
+    async def main() -> None:
+        row = await bench.accept()
+        name = bench.name()
+        order = bench.order(row, name)
+        found = bench.running(order) if running else bench.made(order)
+        bench.engine.images.clear()
+        bench.engine.registry.clear()
+        result = await Shop(bench).start(row, name, resume=True)
+        assert isinstance(result, Started)
+        assert (result.instance.id, result.instance.state) == (found.id, State.RUNNING)
+        assert result.image_digest is None
+
+    bench.run(main())
+
+
+def test_a_resumed_start_that_finds_it_ended_fails_and_removes_it() -> None:
+    bench = Bench()
+
+    async def main() -> None:
+        row = await bench.accept()
+        name = bench.name()
+        bench.engine.exit(bench.running(bench.order(row, name)).id, 1)
+        result = await Shop(bench).start(row, name, resume=True)
+        message = failed(result, FailureClass.OTHER, clean=True)
+        assert "had ended already" in message
+        assert bench.engine.containers == {}
+
+    bench.run(main())
+
+
+# memory
+
+
+def test_memory_is_asked_for_before_anything_else() -> None:
+    bench = Bench()
+
+    async def main() -> None:
+        row = await bench.accept(resources={"requests": {"memory": "2Gi"}})
+        result = await Shop(bench).start(row)
+        message = failed(result, FailureClass.INSUFFICIENT_RESOURCES, clean=True)
+        assert "needs 2048 MiB but only 1024 MiB is available" in message
+        assert bench.engine.networks == set()
+
+    bench.run(main())
+
+
+def test_the_memory_of_this_host_is_not_a_remote_engines() -> None:
+    bench = Bench()
+
+    async def main() -> None:
+        bench.runtime.is_remote = True
+        row = await bench.accept(resources={"requests": {"memory": "2Gi"}})
+        assert isinstance(await Shop(bench).start(row), Started)
+
+    bench.run(main())
+
+
+# the image
+
+
+def test_starts_in_flight_together_use_one_image() -> None:
+    bench = Bench()
+
+    async def main() -> None:
+        shop = Shop(bench)
+        row = await bench.accept(replicas=3, config={"image_pull_policy": "Always"})
+        bench.engine.images["nginx:1.25"] = DIGEST
+        bench.held.hold("resolve_image")
+        tasks = [asyncio.ensure_future(shop.start(row)) for _ in range(3)]
+        await bench.idle()
+        assert len(bench.held.requests) == 1
+        bench.held.requests.pop().perform()
+        bench.engine.registry["nginx:1.25"] = "sha256:" + "2" * 64
+        bench.held.release()
+        results = await asyncio.gather(*tasks)
+        assert [r.image_digest for r in results if isinstance(r, Started)] == [DIGEST] * 3
+
+    bench.run(main())
+
+
+def test_the_recorded_digest_is_what_later_instances_use() -> None:
+    bench = Bench()
+
+    async def main() -> None:
+        row = await bench.change(await bench.accept(), image_digest=DIGEST)
+        bench.engine.images["nginx:1.25"] = "sha256:" + "2" * 64
+        result = await Shop(bench).start(row)
+        assert isinstance(result, Started)
+        assert result.image_digest == DIGEST
+
+    bench.run(main())
+
+
+def test_an_image_is_asked_for_again_once_nobody_is_at_it() -> None:
+    bench = Bench()
+
+    async def main() -> None:
+        shop = Shop(bench)
+        row = await bench.accept()
+        await shop.start(row)
+        assert shop.executor._images == {}
+        bench.engine.registry["nginx:1.25"] = "sha256:" + "2" * 64
+        bench.engine.images.clear()
+        result = await shop.start(row)
+        assert isinstance(result, Started)
+        assert result.image_digest == "sha256:" + "2" * 64
+
+    bench.run(main())
+
+
+# inspect
+
+
+def test_an_inspection_tells_and_notes_what_it_finds() -> None:
+    bench = Bench()
+
+    async def main() -> None:
+        shop = Shop(bench)
+        row = await bench.accept()
+        instance = bench.running(bench.order(row, bench.name()))
+        bench.engine.exit(instance.id, 4)
+        result = await shop.executor.run(InspectInstance(row.id, instance.name, instance.id))
+        assert isinstance(result, Inspected)
+        assert result.instance is not None
+        assert result.instance.exit is not None
+        assert result.instance.exit.code == 4
+        assert shop.noted(row) == (result.instance,)
+
+    bench.run(main())
+
+
+def test_an_inspection_of_what_is_gone_tells_and_notes_it() -> None:
+    bench = Bench()
+
+    async def main() -> None:
+        shop = Shop(bench)
+        row = await bench.accept()
+        instance = bench.running(bench.order(row, bench.name()))
+        shop.observer.note(instance)
+        bench.engine.containers.clear()
+        result = await shop.executor.run(InspectInstance(row.id, instance.name, instance.id))
+        assert result == Inspected(None)
+        assert shop.noted(row) == ()
+
+    bench.run(main())
+
+
+def action(kind: type[Action], row: Deployment, bench: Bench) -> Action:
+    if kind is InspectInstance:
+        return InspectInstance(row.id, bench.name(), InstanceId("i"))
+    return RemoveInstance(row.id, bench.name(), InstanceId("i"), 10.0)
+
+
+@pytest.mark.parametrize(
+    ("kind", "step", "deadline_s"), [(InspectInstance, "inspect", 30), (RemoveInstance, "stop", 40)]
+)
+def test_an_engine_that_does_not_answer_in_time_is_away(
+    kind: type[Action], step: str, deadline_s: float
+) -> None:
+    bench = Bench()
+
+    async def main() -> None:
+        shop = Shop(bench)
+        row = await bench.accept()
+        bench.held.hold(step)
+        task = asyncio.ensure_future(shop.executor.run(action(kind, row, bench)))
+        await bench.wait(deadline_s - 1)
+        assert not task.done()
+        await bench.wait(2)
+        result = await task
+        assert isinstance(result, OperationFailed)
+        assert result.failure.kind is FailureClass.UNAVAILABLE
+
+    bench.run(main())
+
+
+@pytest.mark.parametrize(
+    ("kind", "step"), [(InspectInstance, "inspect"), (RemoveInstance, "remove")]
+)
+def test_an_engine_that_refuses_is_quoted(kind: type[Action], step: str) -> None:
+    bench = Bench()
+
+    async def main() -> None:
+        bench.engine.refusals[step] = RuntimeFailure(FailureClass.OTHER, "device busy")
+        row = await bench.accept()
+        result = await Shop(bench).executor.run(action(kind, row, bench))
+        assert isinstance(result, OperationFailed)
+        assert result.failure.message == "device busy"
+
+    bench.run(main())
+
+
+@pytest.mark.parametrize("kind", [InspectInstance, RemoveInstance])
+def test_nothing_is_done_for_a_row_that_was_purged(kind: type[Action]) -> None:
+    bench = Bench()
+
+    async def main() -> None:
+        row = replace(await bench.accept(), id=DeploymentId("purged"))
+        result = await Shop(bench).executor.run(action(kind, row, bench))
+        assert isinstance(result, OperationFailed)
+        assert result.failure.kind is FailureClass.CANCELLED
+
+    bench.run(main())
+
+
+# remove
+
+
+@pytest.mark.parametrize("by_name", [True, False])
+@pytest.mark.parametrize("stop", [True, False])
+def test_a_removal_stops_removes_and_notes_it(by_name: bool, stop: bool) -> None:
+    bench = Bench()
+
+    async def main() -> None:
+        shop = Shop(bench)
+        row = await bench.accept()
+        instance = bench.running(bench.order(row, bench.name()))
+        if not stop:
+            bench.engine.exit(instance.id, 1)
+        shop.observer.note(instance)
+        result = await shop.executor.run(
+            RemoveInstance(row.id, instance.name, None if by_name else instance.id, 10.0, stop=stop)
+        )
+        assert result == Removed()
+        assert bench.engine.containers == {}
+        assert shop.noted(row) == ()
+
+    bench.run(main())
+
+
+@pytest.mark.parametrize("by_name", [True, False])
+def test_what_is_gone_already_is_removed(by_name: bool) -> None:
+    bench = Bench()
+
+    async def main() -> None:
+        row = await bench.accept()
+        gone = None if by_name else InstanceId("gone")
+        result = await Shop(bench).executor.run(RemoveInstance(row.id, bench.name(), gone, 10.0))
+        assert result == Removed()
+
+    bench.run(main())
+
+
+def test_a_removal_by_name_leaves_somebody_elses_alone() -> None:
+    bench = Bench()
+
+    async def main() -> None:
+        row = await bench.accept()
+        other = await bench.accept(name="db")
+        theirs = bench.running(bench.order(other, bench.name()))
+        result = await Shop(bench).executor.run(RemoveInstance(row.id, theirs.name, None, 10.0))
+        assert result == Removed()
+        assert [one.id for one in bench.live()] == [theirs.id]
+
+    bench.run(main())
+
+
+def test_what_cannot_be_stopped_is_still_to_be_removed() -> None:
+    bench = Bench()
+
+    async def main() -> None:
+        row = await bench.accept()
+        instance = bench.made(bench.order(row, bench.name()))
+        bench.engine.refusals["stop"] = RuntimeFailure(FailureClass.OTHER, "no such process")
+        result = await Shop(bench).executor.run(
+            RemoveInstance(row.id, instance.name, instance.id, 10.0)
+        )
+        assert result == Removed()
+
+    bench.run(main())
+
+
+def test_an_engine_that_is_away_removes_nothing() -> None:
+    bench = Bench()
+
+    async def main() -> None:
+        row = await bench.accept()
+        bench.engine.away = True
+        result = await Shop(bench).executor.run(
+            RemoveInstance(row.id, bench.name(), InstanceId("i"), 10.0)
+        )
+        assert isinstance(result, OperationFailed)
+        assert result.failure.kind is FailureClass.UNAVAILABLE
+
+    bench.run(main())
+
+
+# cleaning up
+
+
+def test_cleaning_up_removes_what_a_start_has_made() -> None:
+    bench = Bench()
+
+    async def main() -> None:
+        shop = Shop(bench)
+        row = await bench.accept()
+        instance = bench.running(bench.order(row, bench.name()))
+        shop.observer.note(instance)
+        assert await shop.executor.clean_up(StartInstance(row.id, instance.name))
+        assert bench.engine.containers == {}
+        assert shop.noted(row) == ()
+        assert await shop.executor.clean_up(StartInstance(row.id, instance.name))
+
+    bench.run(main())
+
+
+def test_cleaning_up_touches_only_starts_of_rows_that_are_there() -> None:
+    bench = Bench()
+
+    async def main() -> None:
+        shop = Shop(bench)
+        row = await bench.accept()
+        instance = bench.running(bench.order(row, bench.name()))
+        asked = InspectInstance(row.id, instance.name, instance.id)
+        assert not await shop.executor.clean_up(asked)
+        assert not await shop.executor.clean_up(StartInstance(DeploymentId("x"), instance.name))
+        assert len(bench.live()) == 1
+
+    bench.run(main())
+
+
+def test_cleaning_up_leaves_somebody_elses_alone() -> None:
+    bench = Bench()
+
+    async def main() -> None:
+        shop = Shop(bench)
+        row = await bench.accept()
+        other = await bench.accept(name="db")
+        theirs = bench.running(bench.order(other, bench.name()))
+        assert await shop.executor.clean_up(StartInstance(row.id, theirs.name))
+        assert [one.id for one in bench.live()] == [theirs.id]
+
+    bench.run(main())

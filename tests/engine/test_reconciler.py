@@ -1,0 +1,205 @@
+"""Passes: planned from one snapshot, durable before anything is begun, one group at a time."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from ring.core.errors import HostError
+from ring.core.model.ledger import Phase
+from ring.core.model.status import Status
+from ring.core.plan.planner import plan
+from ring.core.plan.view import Memory
+from ring.engine.reconciler import random_suffix
+from tests.engine.bench import AUTHOR, WEB, Bench
+from tests.engine.plant import Plant
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    import pytest
+
+    from ring.core.plan.view import NameSource, Now, Plan, View
+
+
+class SlowStore:
+    """Commits of the bench's store wait until the test lets them through."""
+
+    def __init__(self, bench: Bench) -> None:
+        self.waiting: list[asyncio.Future[None]] = []
+        self.answers: list[bool] = []
+        self._commit: Callable[[Plan], Awaitable[bool]] = bench.store.commit
+        bench.store.commit = self.commit  # type: ignore[method-assign]  # the seam under test
+
+    async def commit(self, plan: Plan) -> bool:
+        gate: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.waiting.append(gate)
+        await gate
+        answer = await self._commit(plan)
+        self.answers.append(answer)
+        return answer
+
+    def let_through(self) -> None:
+        self.waiting.pop(0).set_result(None)
+
+
+def test_nothing_is_begun_before_its_plan_is_durable() -> None:
+    bench = Bench()
+
+    async def main() -> None:
+        plant = Plant(bench)
+        await plant.start()
+        slow = SlowStore(bench)
+        row = await plant.apply(replicas=2)
+        await bench.wait(30)
+        assert len(slow.waiting) == 1
+        assert plant.engine.operations.in_flight(WEB) == ()
+        assert bench.store.ledger(WEB) == {}
+        assert bench.engine.networks == set()
+        bench.held.hold("create")
+        slow.let_through()
+        await bench.idle()
+        assert len(plant.engine.operations.in_flight(WEB)) == 2
+        assert {e.phase for e in bench.store.ledger(WEB).values()} == {Phase.CREATING}
+        assert {e.deployment_id for e in bench.store.ledger(WEB).values()} == {row.id}
+
+    bench.run(main())
+
+
+def test_a_plan_that_is_stale_is_made_again_from_what_is_there_now() -> None:
+    bench = Bench()
+
+    async def main() -> None:
+        plant = Plant(bench)
+        await plant.start()
+        slow = SlowStore(bench)
+        row = await plant.apply()
+        await bench.store.delete(row.id, AUTHOR)
+        slow.let_through()
+        await bench.idle()
+        assert slow.answers == [False]
+        assert bench.store.ledger(WEB) == {}
+        while bench.store.deployments():
+            await bench.wait(1)
+            while slow.waiting:
+                slow.let_through()
+                await bench.idle()
+        assert bench.engine.containers == {}
+        assert bench.engine.network_creations == 0
+
+    bench.run(main())
+
+
+def test_a_store_that_fails_is_tried_again_after_a_second(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    bench = Bench()
+
+    async def main() -> None:
+        plant = Plant(bench)
+        await plant.start()
+        commit = bench.store.commit
+        failures = [HostError("the disk is full"), HostError("the disk is full")]
+
+        async def failing(plan: Plan) -> bool:
+            if failures:
+                raise failures.pop()
+            return await commit(plan)
+
+        bench.store.commit = failing  # type: ignore[method-assign]  # a disk that is full
+        row = await plant.apply()
+        assert bench.engine.containers == {}
+        assert "cannot store the plan of media/web: the disk is full" in caplog.text
+        await bench.wait(0.9)
+        assert len(failures) == 1
+        await bench.wait(0.2)
+        assert failures == []
+        await bench.wait(3)
+        assert bench.now(row).status is Status.RUNNING
+
+    with caplog.at_level(logging.ERROR):
+        bench.run(main())
+
+
+def test_a_defect_in_one_group_does_not_stop_the_others(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    bench = Bench()
+    broken = True
+
+    def planner(view: View, now: Now, names: NameSource) -> Plan:
+        if view.key == WEB and broken:
+            raise ZeroDivisionError("by zero")
+        return plan(view, now, names)
+
+    async def main() -> None:
+        nonlocal broken
+        plant = Plant(bench, planner=planner)
+        await plant.start()
+        web = await plant.apply()
+        db = await plant.apply(name="db")
+        await bench.wait(2)
+        assert bench.now(db).status is Status.RUNNING
+        assert bench.now(web).status is Status.CREATING
+        assert "the pass over media/web failed" in caplog.text
+        broken = False
+        await bench.wait(10)
+        assert bench.now(web).status is Status.RUNNING
+
+    with caplog.at_level(logging.ERROR):
+        bench.run(main())
+
+
+def test_a_pass_sees_the_group_whole() -> None:
+    bench = Bench()
+    views: list[View] = []
+
+    def planner(view: View, now: Now, names: NameSource) -> Plan:
+        views.append(view)
+        return plan(view, now, names)
+
+    async def main() -> None:
+        plant = Plant(bench, planner=planner)
+        await plant.start()
+        row = await plant.apply()
+        await bench.wait(1)
+        other = await plant.apply(name="db")
+        await bench.wait(1)
+        views.clear()
+        plant.engine.wake(WEB)
+        await bench.idle()
+        (view,) = views
+        assert view.key == WEB
+        assert [one.id for one in view.rows] == [row.id]
+        assert set(view.ledger) == {one.name for one in plant.engine.instances(row.id)}
+        assert (view.operations, view.outcomes) == ((), ())
+        assert view.server_id == bench.store.server_id
+        assert view == replace(plant.engine.reconciler.view(WEB), memory=view.memory)
+        assert other.id not in {row.id for row in view.rows}
+
+    bench.run(main())
+
+
+def test_a_group_that_is_gone_is_forgotten() -> None:
+    bench = Bench()
+
+    async def main() -> None:
+        plant = Plant(bench)
+        await plant.start()
+        row = await plant.apply()
+        await bench.wait(1)
+        await plant.delete(row)
+        assert plant.engine.reconciler._memory[WEB] != Memory()
+        await bench.wait(5)
+        assert bench.store.deployments() == ()
+        assert plant.engine.reconciler._memory == {}
+
+    bench.run(main())
+
+
+def test_a_name_ends_in_eight_hexadecimal_digits() -> None:
+    drawn = {random_suffix() for _ in range(100)}
+    assert len(drawn) == 100
+    assert all(len(one) == 8 and int(one, 16) >= 0 and one == one.lower() for one in drawn)
