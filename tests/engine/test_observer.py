@@ -341,6 +341,27 @@ def test_a_start_takes_the_signal_before_it_back() -> None:
     bench.run(main())
 
 
+@pytest.mark.parametrize(("signal", "ends"), [("SIGTERM", True), ("SIGHUP", False)])
+def test_a_signal_that_only_tells_something_explains_no_end(signal: str, ends: bool) -> None:
+    bench = Bench()
+
+    async def main() -> None:
+        row, instance = await one_live(bench)
+        watch = Watch(bench)
+        await watch.follow()
+        who = instance.id, instance.name, row.id
+        watch.event(Signalled(*who, bench.clock.wall(), signal))
+        await bench.wait(0.1)
+        bench.engine.exit(instance.id, 0)
+        await bench.idle()
+        watch.observer.note(bench.engine.inspect(instance.id))
+        end = watch.only(row).exit
+        assert end is not None
+        assert end.signalled is ends
+
+    bench.run(main())
+
+
 def test_running_out_of_memory_is_part_of_the_end() -> None:
     bench = Bench()
 

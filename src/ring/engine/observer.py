@@ -42,6 +42,8 @@ log = logging.getLogger(__name__)
 LIST_S = 20.0
 BACKOFF_FIRST_S = 1.0
 BACKOFF_LONGEST_S = 30.0
+NOT_ENDING = frozenset({"SIGHUP", "SIGUSR1", "SIGUSR2", "SIGWINCH", "SIGCONT"})
+"""Signals by which programs are told things; an end long after is their own."""
 EARLY_KEPT = 1024
 STEADY_S = 5.0  # a connection that lived so long is tried again at once
 
@@ -258,7 +260,7 @@ class Observer:
                 known.signalled = known.oom = False
                 self._put(replace(known.instance, state=State.RUNNING, exit=None), known)
             case Signalled():
-                known.signalled = True
+                known.signalled = known.signalled or event.signal not in NOT_ENDING
                 self._tell(event, Level.INFO, "container_killed", f"got signal {event.signal}")
             case OutOfMemory():
                 known.oom = True

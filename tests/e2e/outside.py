@@ -1,0 +1,220 @@
+"""The engine as everybody else sees it: its own API, asked without Ring."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import socket
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote, urlencode
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+CALL_S = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Container:
+    """One line of the engine's list."""
+
+    id: str
+    name: str
+    state: str
+    labels: Mapping[str, str]
+    image_id: str
+
+    @property
+    def deployment_id(self) -> str:
+        return self.labels["ring_deployment"]
+
+
+@dataclass(frozen=True, slots=True)
+class Happening:
+    """One event of the engine."""
+
+    kind: str
+    id: str
+    name: str
+    at: float
+    """Seconds of the epoch, by the engine's clock."""
+
+
+class _UnixConnection(http.client.HTTPConnection):
+    def __init__(self, path: str) -> None:
+        super().__init__("engine", timeout=CALL_S)
+        self._path = path
+
+    def connect(self) -> None:
+        self.sock = socket.socket(socket.AF_UNIX)
+        self.sock.settimeout(self.timeout)
+        self.sock.connect(self._path)
+
+
+class Watch:
+    """The engine's events as they come: of those that are over it keeps the last 256 alone."""
+
+    def __init__(self, connection: _UnixConnection, namespace: str) -> None:
+        filters = json.dumps({"type": ["container"], "label": [f"ring.namespace={namespace}"]})
+        connection.timeout = None
+        connection.request("GET", f"/events?{urlencode({'filters': filters})}")
+        self._answer = connection.getresponse()
+        self._connection = connection
+        self._noted: list[Happening] = []
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    def _read(self) -> None:
+        for line in self._answer:
+            told = json.loads(line)
+            actor = told["Actor"]
+            kind, name = told["Action"], actor["Attributes"]["ring.name"]
+            self._noted.append(Happening(kind, actor["ID"], name, told["timeNano"] / 1e9))
+
+    def noted(self, kind: str, name: str = "web") -> list[Happening]:
+        """Oldest first."""
+        return [one for one in list(self._noted) if (one.kind, one.name) == (kind, name)]
+
+    def close(self) -> None:
+        self._connection.sock.shutdown(socket.SHUT_RDWR)
+        self._reader.join()
+        self._connection.close()
+
+
+class Docker:
+    """A connection for each call: threads may share it."""
+
+    def __init__(self, host: str) -> None:
+        scheme, _, path = host.partition("://")
+        assert scheme == "unix", "these tests need an engine on a Unix socket"
+        self.host = host
+        self._path = path
+
+    def ask(
+        self,
+        method: str,
+        path: str,
+        query: Mapping[str, str] | None = None,
+        body: object = None,
+    ) -> tuple[int, bytes]:
+        """Status and content of one call."""
+        target = quote(path, safe="/:@") + (f"?{urlencode(query)}" if query else "")
+        content = None if body is None else json.dumps(body)
+        headers = {"Content-Type": "application/json"} if content else {}
+        with closing(_UnixConnection(self._path)) as connection:
+            connection.request(method, target, content, headers)
+            answer = connection.getresponse()
+            return answer.status, answer.read()
+
+    def told(
+        self,
+        method: str,
+        path: str,
+        query: Mapping[str, str] | None = None,
+        body: object = None,
+    ) -> Any:
+        """The JSON of a call that must succeed."""
+        status, content = self.ask(method, path, query, body)
+        assert 200 <= status < 300, f"{method} {path}: {status} {content.decode()}"
+        return json.loads(content) if content.strip() else None
+
+    # containers
+    def containers(self, namespace: str, name: str | None = None) -> list[Container]:
+        """All of the namespace, also those that ended; oldest first."""
+        labels = [f"ring.namespace={namespace}"] + ([f"ring.name={name}"] if name else [])
+        return self.labelled(*labels)
+
+    def labelled(self, *labels: str) -> list[Container]:
+        query = {"all": "1", "filters": json.dumps({"label": list(labels)})}
+        listed = self.told("GET", "/containers/json", query)
+        return [
+            Container(
+                one["Id"],
+                one["Names"][0].removeprefix("/"),
+                one["State"],
+                one["Labels"],
+                one["ImageID"],
+            )
+            for one in sorted(listed, key=lambda one: one["Created"])
+        ]
+
+    def running(self, namespace: str, name: str | None = None) -> list[Container]:
+        return [one for one in self.containers(namespace, name) if one.state == "running"]
+
+    def inspect(self, container_id: str) -> Any:
+        return self.told("GET", f"/containers/{container_id}/json")
+
+    def address(self, container_id: str, namespace: str) -> str:
+        networks = self.inspect(container_id)["NetworkSettings"]["Networks"]
+        return str(networks[f"ring_{namespace}"]["IPAddress"])
+
+    def pid(self, container_id: str) -> int:
+        """Of its first process, on the host."""
+        return int(self.inspect(container_id)["State"]["Pid"])
+
+    def create(self, image: str, command: Sequence[str], labels: Mapping[str, str]) -> str:
+        """A container that nobody asked Ring for; its id."""
+        body = {
+            "Image": image,
+            "Cmd": list(command),
+            "Labels": dict(labels),
+            "HostConfig": {"NetworkMode": "none"},
+        }
+        return str(self.told("POST", "/containers/create", body=body)["Id"])
+
+    def start(self, container_id: str) -> None:
+        self.told("POST", f"/containers/{container_id}/start")
+
+    def stop(self, container_id: str) -> None:
+        self.told("POST", f"/containers/{container_id}/stop")
+
+    def remove(self, container_id: str) -> None:
+        """`docker rm -f -v`; one that is gone already is fine."""
+        self.ask("DELETE", f"/containers/{container_id}", {"force": "1", "v": "1"})
+
+    def run(self, container_id: str, *argv: str) -> tuple[int, str]:
+        """Exit code and output of a command inside a container."""
+        order = {"Cmd": list(argv), "AttachStdout": True, "AttachStderr": True, "Tty": True}
+        made = self.told("POST", f"/containers/{container_id}/exec", body=order)["Id"]
+        _, output = self.ask("POST", f"/exec/{made}/start", body={"Detach": False, "Tty": True})
+        code = self.told("GET", f"/exec/{made}/json")["ExitCode"]
+        assert isinstance(code, int)
+        return code, output.decode()
+
+    # the rest
+    def watch(self, namespace: str) -> Watch:
+        """Notes from now on what happens to the namespace's containers."""
+        return Watch(_UnixConnection(self._path), namespace)
+
+    def has_network(self, namespace: str) -> bool:
+        filters = json.dumps({"name": [f"^ring_{namespace}$"]})
+        return bool(self.told("GET", "/networks", {"filters": filters}))
+
+    def volumes(self, namespace: str) -> list[dict[str, Any]]:
+        filters = json.dumps({"label": [f"ring.namespace={namespace}"]})
+        found: list[dict[str, Any]] = self.told("GET", "/volumes", {"filters": filters})["Volumes"]
+        return found or []
+
+    def variant(self, image: str, repository: str, mark: str) -> str:
+        """Tags a new image `repository:1`, like another but for a label; its id."""
+        made = self.create(image, ["true"], {})
+        query = {"container": made, "repo": repository, "tag": "1", "changes": f"LABEL mark={mark}"}
+        image_id = str(self.told("POST", "/commit", query)["Id"])
+        self.remove(made)
+        return image_id
+
+    def remove_images(self, ids: Iterable[str]) -> None:
+        for one in ids:
+            self.ask("DELETE", f"/images/{one}", {"force": "1"})
+
+    def clean(self, namespace: str) -> None:
+        """Removes everything that Ring made for the namespace."""
+        with ThreadPoolExecutor(4) as pool:
+            list(pool.map(self.remove, [one.id for one in self.containers(namespace)]))
+        self.ask("DELETE", f"/networks/ring_{namespace}")
+        for volume in self.volumes(namespace):
+            self.ask("DELETE", f"/volumes/{volume['Name']}")

@@ -1,0 +1,191 @@
+"""The product as its users have it: a server process, and the command line beside it."""
+
+from __future__ import annotations
+
+import http.client
+import itertools
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tests.e2e.polling import wait_until
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+COMMAND_S = 60.0
+READY_S = 20.0
+STOPPED_S = 15.0
+PASSWORD = "changeme"
+
+_PORTS_EACH = 1000
+_count = itertools.count()
+
+
+def free_port() -> int:
+    """A port that no other test is given; below those that the kernel hands out by itself."""
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    first = 12000 + worker * _PORTS_EACH
+    for offset in _count:
+        port = first + offset % _PORTS_EACH
+        if _is_free(port):
+            return port
+    raise AssertionError("the count has no end")
+
+
+def _is_free(port: int) -> bool:
+    for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM):
+        with socket.socket(socket.AF_INET, kind) as probe:
+            try:
+                probe.bind(("0.0.0.0", port))  # noqa: S104 - looked at and closed
+            except OSError:
+                return False
+    return True
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """How a command ended."""
+
+    code: int
+    out: str
+    err: str
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    id: str
+    level: str
+    component: str
+    reason: str | None
+    message: str
+
+
+class Ring:
+    """One server with a config directory and database of its own. Not started by being made."""
+
+    def __init__(
+        self,
+        home: Path,
+        docker_host: str,
+        *,
+        port: int | None = None,
+        interval_s: int = 10,
+        optional: bool = False,
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
+        self.home = home
+        self.port = port or free_port()
+        self.log = home / "server.log"
+        self.banner = home / "server.out"
+        self._process: subprocess.Popen[bytes] | None = None
+        self._environment = {
+            "PATH": os.environ.get("PATH", os.defpath),
+            "HOME": os.fspath(home),
+            "RING_CONFIG_DIR": os.fspath(home),
+            **(environment or {}),
+        }
+        home.mkdir(mode=0o700, exist_ok=True)
+        (home / "config.toml").write_text(
+            "[contexts.default]\n"
+            'host = "127.0.0.1"\n'
+            f'api = {{ scheme = "http", port = {self.port} }}\n'
+            "[server.scheduler]\n"
+            f"interval = {interval_s}\n"
+            "[server.runtime.docker]\n"
+            "enabled = true\n"
+            f"optional = {str(optional).lower()}\n"
+            f'host = "{docker_host}"\n'
+        )
+
+    # the server
+    def start(self) -> None:
+        """Returns when it says that it is ready."""
+        out, log = self.banner.open("wb"), self.log.open("ab")
+        with out, log:
+            self._process = subprocess.Popen(
+                [*program(), "server", "start"],
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=log,
+                env=self._environment,
+                cwd=self.home,
+            )
+        wait_until(self._is_ready_or_gone, READY_S, "the server is ready")
+        assert self._process.poll() is None, f"the server ended:\n{self.log.read_text()}"
+
+    def _is_ready_or_gone(self) -> bool:
+        assert self._process is not None
+        return "ready" in self.banner.read_text() or self._process.poll() is not None
+
+    @property
+    def pid(self) -> int:
+        assert self._process is not None, "the server was not started"
+        return self._process.pid
+
+    def stop(self) -> int:
+        """Ends it with SIGTERM; its exit status."""
+        return self._end(signal.SIGTERM)
+
+    def kill(self) -> None:
+        """Ends it with SIGKILL; nothing happens when it is not running."""
+        if self._process is not None:
+            self._end(signal.SIGKILL)
+
+    def _end(self, number: signal.Signals) -> int:
+        assert self._process is not None, "the server was not started"
+        self._process.send_signal(number)
+        code = self._process.wait(STOPPED_S)
+        self._process = None
+        return code
+
+    # the command line
+    def run(
+        self, *args: str, stdin: str = "", environment: Mapping[str, str] | None = None
+    ) -> Answer:
+        ended = subprocess.run(
+            [*program(), *args],
+            input=stdin,
+            capture_output=True,
+            text=True,
+            timeout=COMMAND_S,
+            env={**self._environment, **(environment or {})},
+            cwd=self.home,
+            check=False,
+        )
+        return Answer(ended.returncode, ended.stdout, ended.stderr)
+
+    def read(self, *args: str) -> Any:
+        """The JSON of a reading command, which must succeed."""
+        answer = self.run(*args, "-o", "json")
+        assert (answer.code, answer.err) == (0, ""), answer
+        return json.loads(answer.out)
+
+    def login(self) -> None:
+        answer = self.run("login", "-u", "admin", "--password-stdin", stdin=PASSWORD)
+        assert answer.code == 0, answer
+
+    # the same server's API, for what is asked many times a second or at the same time
+    def ask(self, method: str, path: str, body: object = None) -> tuple[int, Any]:
+        token = json.loads((self.home / "auth.json").read_bytes())["default"]["token"]
+        headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=COMMAND_S)
+        with closing(connection):
+            content = None if body is None else json.dumps(body)
+            connection.request(method, path, content, headers)
+            answer = connection.getresponse()
+            text = answer.read()
+            return answer.status, json.loads(text) if text else None
+
+
+def program() -> list[str]:
+    """The installed script beside this interpreter, else the module."""
+    script = Path(sys.executable).with_name("ring")
+    return [os.fspath(script)] if script.exists() else [sys.executable, "-m", "ring"]

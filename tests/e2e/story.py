@@ -1,0 +1,170 @@
+"""One user with a server, an engine and a namespace nobody else uses."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from tests.e2e.polling import wait_until
+from tests.e2e.ring import Event
+
+if TYPE_CHECKING:
+    from tests.e2e.outside import Container, Docker, Watch
+    from tests.e2e.ring import Answer, Ring
+
+STEADY = ("sh", "-c", "trap 'exit 0' TERM; while :; do sleep 3600 & wait; done")
+"""Runs until it is asked to end, then exits with 0."""
+
+STUBBORN = ("sh", "-c", "trap '' TERM; while :; do sleep 3600; done")
+"""Ends by SIGKILL alone."""
+
+WEB = (
+    "sh",
+    "-c",
+    "mkdir /www; hostname >/www/index.html; httpd -p 80 -h /www; "
+    "trap 'exit 0' TERM; while :; do sleep 3600 & wait; done",
+)
+"""Answers every GET on port 80 with its host name, the first 12 characters of its id."""
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Story:
+    ring: Ring
+    docker: Docker
+    namespace: str
+    image: str
+    watch: Watch
+
+    def worker(self, name: str = "web", **fields: object) -> dict[str, object]:
+        """A deployment as a manifest has it."""
+        return {
+            "name": name,
+            "namespace": self.namespace,
+            "runtime": "docker",
+            "image": self.image,
+            "config": {"image_pull_policy": "IfNotPresent"},
+            "command": list(STEADY),
+            **fields,
+        }
+
+    def apply(self, *deployments: dict[str, object], flags: tuple[str, ...] = ()) -> Answer:
+        """`ring apply` of a manifest with these deployments."""
+        text = json.dumps({"deployments": {f"{d['name']}": d for d in deployments}})
+        return self.ring.run("apply", "-f", "-", *flags, stdin=text)
+
+    def applied(self, *deployments: dict[str, object], flags: tuple[str, ...] = ()) -> Answer:
+        """An apply that must succeed."""
+        answer = self.apply(*deployments, flags=flags)
+        assert (answer.code, answer.err) == (0, ""), answer
+        return answer
+
+    # what the server says
+    def rows(self, name: str = "web") -> list[Row]:
+        """Every row of the name, those being deleted included; oldest first."""
+        status, rows = self.ring.ask(
+            "GET", f"/deployments?namespace={self.namespace}&name={name}&instances=true"
+        )
+        assert status == 200, rows
+        found: list[Row] = rows
+        return found
+
+    def row(self, name: str = "web") -> Row:
+        """The only active row."""
+        active = [row for row in self.rows(name) if row["status"] != "deleted"]
+        assert len(active) == 1, active
+        return active[0]
+
+    def status(self, name: str = "web") -> str:
+        return str(self.row(name)["status"])
+
+    def events(self, name: str = "web") -> list[Event]:
+        """Oldest first."""
+        row_id = self.row(name)["id"]
+        status, told = self.ring.ask("GET", f"/deployments/{row_id}/events?limit=1000")
+        assert status == 200, told
+        return [
+            Event(one["id"], one["level"], one["component"], one["reason"], one["message"])
+            for one in reversed(told)
+        ]
+
+    def told(self, reason: str, name: str = "web") -> list[Event]:
+        """The events with this reason."""
+        return [event for event in self.events(name) if event.reason == reason]
+
+    def reasons(self, name: str = "web") -> list[str | None]:
+        return [event.reason for event in self.events(name)]
+
+    def account(self, name: str = "web") -> str:
+        """All there is to know about a name, for a failure's message."""
+        rows = [
+            (row["id"], row["status"], row["restart_count"], len(row["instances"]))
+            for row in self.rows(name)
+        ]
+        containers = [(one.name, one.state) for one in self.containers(name)]
+        told = []
+        for row_id, *_ in rows:
+            _, events = self.ring.ask("GET", f"/deployments/{row_id}/events?limit=30")
+            told += [f"{one['timestamp']} {one['reason']}: {one['message']}" for one in events]
+        return "\n".join([f"{rows}", f"{containers}", *told])
+
+    # waiting
+    def wait_for(self, status: str, name: str = "web", within_s: float = 20.0) -> Row:
+        """The row, once it has this status."""
+        wait_until(
+            lambda: self.status(name) == status,
+            within_s,
+            f"{name} is {status}",
+            lambda: self.account(name),
+        )
+        return self.row(name)
+
+    def wait_whole(self, count: int, name: str = "web", within_s: float = 30.0) -> list[Container]:
+        """Its containers, once it is running with so many of them and no other is left."""
+
+        def is_whole() -> bool:
+            rows = self.rows(name)
+            states = [one.state for one in self.docker.containers(self.namespace, name)]
+            return (
+                len(rows) == 1
+                and rows[0]["status"] == "running"
+                and len(rows[0]["instances"]) == count
+                and states == ["running"] * count
+            )
+
+        wait_until(
+            is_whole,
+            within_s,
+            f"{name} runs with {count} instances",
+            lambda: self.account(name),
+        )
+        return self.containers(name)
+
+    def wait_gone(self, name: str = "web", within_s: float = 30.0) -> None:
+        """Until neither a row nor a container of the name is left."""
+        wait_until(
+            lambda: not self.rows(name),
+            within_s,
+            f"no row of {name} is left",
+            lambda: self.account(name),
+        )
+        assert self.containers(name) == []
+
+    # what the engine says
+    def containers(self, name: str | None = None) -> list[Container]:
+        return self.docker.containers(self.namespace, name)
+
+    def ids(self, name: str = "web") -> set[str]:
+        return {one.id for one in self.containers(name)}
+
+    def created(self, name: str = "web") -> int:
+        """How many containers of the name were ever made."""
+        return len(self.watch.noted("create", name))
+
+    def crash(self, container_id: str) -> None:
+        """Kills a container's program from outside the engine."""
+        os.kill(self.docker.pid(container_id), signal.SIGKILL)

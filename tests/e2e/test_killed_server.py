@@ -1,0 +1,81 @@
+"""A server that is killed: the next one takes up where it was."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.e2e.polling import wait_until
+from tests.e2e.story import STUBBORN
+
+if TYPE_CHECKING:
+    from tests.e2e.story import Story
+
+pytestmark = pytest.mark.engine
+
+
+def test_containers_outlive_their_server(story: Story) -> None:
+    story.applied(story.worker(replicas=3))
+    before = {one.id for one in story.wait_whole(3)}
+    story.crash(min(before))
+    wait_until(
+        lambda: len(story.ids() - before) == 1 and story.row()["restart_count"] == 1,
+        10,
+        "the crash is healed",
+    )
+    there = {one.id for one in story.wait_whole(3)}
+    row = story.row()
+    story.ring.kill()
+    assert {one.id for one in story.docker.running(story.namespace)} == there
+    story.ring.start()
+    assert story.wait_for("running")["id"] == row["id"]
+    assert story.row()["restart_count"] == 1
+    wait_until(lambda: story.row()["restart_count"] == 0, 20, "the crash is forgotten")
+    story.wait_whole(3)
+    assert story.ids() == there
+    assert len(story.told("container_crashed")) == 1
+    assert story.told("instances_recovered") == []
+
+
+def test_a_scale_down_that_was_interrupted_is_finished_and_not_counted(story: Story) -> None:
+    story.applied(story.worker(command=STUBBORN, replicas=3))
+    story.wait_whole(3)
+    oldest = min(
+        story.containers(), key=lambda one: str(story.docker.inspect(one.id)["Created"])
+    ).id
+    story.applied(story.worker(command=STUBBORN, replicas=1))
+    wait_until(lambda: len(story.watch.noted("kill")) >= 2, 10, "two were asked to end")
+    story.ring.kill()
+    story.ring.start()
+    (left,) = story.wait_whole(1, within_s=40)
+    assert left.id == oldest
+    assert story.row()["restart_count"] == 0
+    assert story.told("container_crashed") == []
+    assert story.told("instances_recovered") == []
+    assert story.created() == 3
+
+
+@pytest.mark.parametrize("begun", [0, 1, 4])
+def test_creates_that_were_interrupted_end_in_exactly_the_target(story: Story, begun: int) -> None:
+    story.applied(story.worker(replicas=6))
+    wait_until(lambda: len(story.containers()) >= begun, 10, f"{begun} containers are there")
+    story.ring.kill()
+    story.ring.start()
+    containers = story.wait_whole(6)
+    row = story.row()
+    assert {one["id"] for one in row["instances"]} == {one.id for one in containers}
+    assert {one.deployment_id for one in story.containers()} == {row["id"]}
+    assert row["restart_count"] == 0
+    wait_until(lambda: len(story.told("scale_up")) >= 6, 5, "six starts are told")
+    assert len(story.told("scale_up")) == 6
+
+
+def test_a_deletion_that_was_interrupted_is_finished(story: Story) -> None:
+    story.applied(story.worker(replicas=4))
+    story.wait_whole(4)
+    answer = story.ring.run("deployment", "delete", f"{story.namespace}/web")
+    assert answer.code == 0, answer
+    story.ring.kill()
+    story.ring.start()
+    story.wait_gone()

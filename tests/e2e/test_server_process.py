@@ -1,0 +1,93 @@
+"""The server as a process: how it starts, what it refuses and how it ends."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.e2e.conftest import MakeRing
+    from tests.e2e.story import Story
+
+pytestmark = pytest.mark.engine
+
+
+def test_sigterm_ends_the_server_and_leaves_its_containers(story: Story) -> None:
+    story.applied(story.worker(replicas=2))
+    before = {one.id for one in story.wait_whole(2)}
+    began = time.monotonic()
+    assert story.ring.stop() == 0
+    assert time.monotonic() - began < 10
+    lines = story.ring.log.read_text().splitlines()
+    assert any("shut down gracefully" in line for line in lines)
+    assert lines[-1].endswith("ring server stopped")
+    assert {one.id for one in story.docker.running(story.namespace)} == before
+    answer = story.ring.run("deployment", "list")
+    where = f"http://127.0.0.1:{story.ring.port}"
+    assert answer.code == 3
+    assert answer.err == (
+        f"error: cannot reach the server at {where} — is it running? (connection refused)\n"
+    )
+
+
+def test_sigterm_while_instances_come_up_leaves_none_behind(story: Story) -> None:
+    story.applied(story.worker(replicas=6))
+    began = time.monotonic()
+    assert story.ring.stop() == 0
+    assert time.monotonic() - began < 10
+    assert {one.state for one in story.containers()} <= {"running"}
+    story.ring.start()
+    story.wait_whole(6)
+    assert story.row()["restart_count"] == 0
+
+
+def test_a_second_server_on_the_same_database_is_refused(make_ring: MakeRing) -> None:
+    first = make_ring()
+    first.start()
+    second = make_ring(environment={"RING_DATABASE_PATH": f"{first.home}/ring.db"})
+    answer = second.run("server", "start")
+    assert (answer.code, answer.out) == (1, "")
+    assert "Refusing to start:" in answer.err
+    assert str(first.pid) in answer.err
+    first.login()
+
+
+def test_a_port_that_is_taken_is_named(make_ring: MakeRing) -> None:
+    first = make_ring()
+    first.start()
+    answer = make_ring(port=first.port).run("server", "start")
+    assert (answer.code, answer.out) == (1, "")
+    assert f"127.0.0.1:{first.port} is already in use" in answer.err
+    first.login()
+
+
+def test_a_server_without_a_runtime_does_not_start(make_ring: MakeRing) -> None:
+    ring = make_ring()
+    (ring.home / "config.toml").write_text("[server.runtime.docker]\nenabled = false\n")
+    answer = ring.run("server", "start")
+    assert (answer.code, answer.out) == (1, "")
+    assert "Refusing to start: no container runtime is enabled" in answer.err
+    assert "enabled = true" in answer.err
+
+
+def test_an_engine_that_is_not_there_is_named(make_ring: MakeRing, tmp_path: Path) -> None:
+    socket = f"unix://{tmp_path}/dead.sock"
+    answer = make_ring(docker_host=socket).run("server", "start")
+    assert (answer.code, answer.out) == (1, "")
+    assert "Refusing to start: enabled runtime unreachable: docker" in answer.err
+    assert socket in answer.err
+
+
+def test_an_optional_engine_may_be_away(make_ring: MakeRing, tmp_path: Path) -> None:
+    socket = f"unix://{tmp_path}/dead.sock"
+    ring = make_ring(docker_host=socket, optional=True)
+    ring.start()
+    ring.login()
+    listed = ring.run("deployment", "list")
+    assert listed.code == 0, listed
+    assert "the optional runtime docker is unreachable" in ring.log.read_text()
+    assert ring.stop() == 0
