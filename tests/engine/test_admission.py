@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import pytest
@@ -12,6 +13,7 @@ from ring.runtimes.base import RuntimeFailure
 from tests.engine.bench import spec
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from ring.core.model.spec import DeploymentSpec
@@ -19,6 +21,16 @@ if TYPE_CHECKING:
 
 def asks(memory: str) -> DeploymentSpec:
     return spec(resources={"requests": {"memory": memory}})
+
+
+@contextmanager
+def admitted(admission: Admission, wanted: DeploymentSpec) -> Iterator[None]:
+    promise = admission.admit(wanted)
+    try:
+        yield
+    finally:
+        promise.release()
+        promise.release()
 
 
 @pytest.mark.parametrize(
@@ -40,14 +52,14 @@ def test_what_is_requested_counts_before_what_it_is_limited_to(
 
 
 def test_as_much_as_there_is_is_let_in() -> None:
-    with Admission(lambda: 64 * MIB).admitted(asks("64Mi")):
+    with admitted(Admission(lambda: 64 * MIB), asks("64Mi")):
         pass
 
 
 def test_more_than_there_is_is_refused_with_both_figures_and_a_way_out() -> None:
     with (
         pytest.raises(RuntimeFailure) as caught,
-        Admission(lambda: 64 * MIB + MIB // 2).admitted(asks("68157441")),
+        admitted(Admission(lambda: 64 * MIB + MIB // 2), asks("68157441")),
     ):
         pass
     assert caught.value.failure.kind is FailureClass.INSUFFICIENT_RESOURCES
@@ -59,26 +71,26 @@ def test_more_than_there_is_is_refused_with_both_figures_and_a_way_out() -> None
 
 def test_what_was_promised_to_others_is_not_there() -> None:
     admission = Admission(lambda: 100 * MIB)
-    with admission.admitted(asks("60Mi")), pytest.raises(RuntimeFailure) as caught:
-        admission.admitted(asks("60Mi")).__enter__()
+    with admitted(admission, asks("60Mi")), pytest.raises(RuntimeFailure) as caught:
+        admission.admit(asks("60Mi"))
     assert "only 40 MiB is available" in caught.value.message
-    with admission.admitted(asks("60Mi")):
+    with admitted(admission, asks("60Mi")):
         pass
 
 
 def test_a_promise_is_taken_back_when_the_create_fails() -> None:
     admission = Admission(lambda: 100 * MIB)
-    with pytest.raises(ZeroDivisionError), admission.admitted(asks("60Mi")):
+    with pytest.raises(ZeroDivisionError), admitted(admission, asks("60Mi")):
         raise ZeroDivisionError
-    with admission.admitted(asks("100Mi")):
+    with admitted(admission, asks("100Mi")):
         pass
 
 
 def test_promises_beyond_what_is_left_by_now_leave_nothing() -> None:
     figures = iter([100 * MIB, 10 * MIB])
     admission = Admission(lambda: next(figures))
-    with admission.admitted(asks("60Mi")), pytest.raises(RuntimeFailure) as caught:
-        admission.admitted(asks("1Mi")).__enter__()
+    with admitted(admission, asks("60Mi")), pytest.raises(RuntimeFailure) as caught:
+        admission.admit(asks("1Mi"))
     assert "only 0 MiB is available" in caught.value.message
 
 
@@ -86,7 +98,7 @@ def test_who_asks_for_nothing_is_let_in_unseen() -> None:
     def broken() -> int:
         raise OSError("no such figure")
 
-    with Admission(broken).admitted(spec()):
+    with admitted(Admission(broken), spec()):
         pass
 
 

@@ -76,8 +76,10 @@ def test_scaling_leaves_the_instances_that_remain_alone() -> None:
     bench.run(main())
 
 
-def test_a_crash_is_healed_at_once_and_forgiven_after_a_while() -> None:
+@pytest.mark.parametrize("forged", [None, 0])
+def test_a_crash_is_healed_at_once_and_forgiven_after_a_while(forged: int | None) -> None:
     bench = Bench()
+    bench.engine.forged_code = forged
 
     async def main() -> None:
         plant = Plant(bench)
@@ -185,6 +187,23 @@ def test_an_operation_that_hangs_delays_no_other_deployment() -> None:
         slow = await plant.apply()
         bench.held.hold()
         quick = await plant.apply(name="db")
+        await bench.wait(1)
+        assert bench.now(quick).status is Status.RUNNING
+        assert bench.now(slow).status is Status.CREATING
+
+    bench.run(main())
+
+
+def test_a_slow_pull_delays_only_its_own_deployment() -> None:
+    bench = Bench()
+
+    async def main() -> None:
+        plant = Plant(bench)
+        await plant.start()
+        bench.held.hold("resolve_image")
+        slow = await plant.apply(replicas=8)
+        bench.held.hold()
+        quick = await plant.apply(name="db", replicas=2)
         await bench.wait(1)
         assert bench.now(quick).status is Status.RUNNING
         assert bench.now(slow).status is Status.CREATING

@@ -28,6 +28,7 @@ from ring.engine.admission import Admission
 from ring.engine.executor import RuntimeExecutor
 from ring.engine.journal import Journal
 from ring.engine.observer import Observer
+from ring.engine.starting import Starter
 from ring.runtimes.base import RuntimeFailure, Unavailable
 from tests.engine.bench import AUTHOR, DIGEST, Bench
 
@@ -58,17 +59,20 @@ class Shop:
             bench.store,
             {"docker": bench.runtime},
             {"docker": self.observer},
-            admission=Admission(lambda: memory_bytes),
-            limits=Limits(apply_timeout_s=60.0),
-            default_host_ip="127.0.0.1",
+            Starter(
+                bench.store.server_id,
+                bench.clock,
+                Admission(lambda: memory_bytes),
+                limits=Limits(apply_timeout_s=60.0),
+                default_host_ip="127.0.0.1",
+            ),
         )
 
     async def start(
         self, row: Deployment, name: InstanceName | None = None, *, resume: bool = False
     ) -> Result:
-        return await self.executor.run(
-            StartInstance(row.id, name or self.bench.name(), resume=resume)
-        )
+        action = StartInstance(row.id, name or self.bench.name(), resume=resume)
+        return await self.executor.prepare(action) or await self.executor.run(action)
 
     def noted(self, row: Deployment) -> tuple[Instance, ...]:
         return self.observer.instances(row.id)
@@ -93,7 +97,7 @@ def test_a_start_makes_network_image_and_instance_and_notes_it() -> None:
         name = bench.name()
         result = await shop.start(row, name)
         assert isinstance(result, Started)
-        assert result.image_digest == DIGEST
+        assert result.instance.image_digest == DIGEST
         (container,) = bench.engine.containers.values()
         assert container.instance == result.instance
         assert (result.instance.name, result.instance.state) == (name, State.RUNNING)
@@ -183,13 +187,25 @@ def test_a_refusal_is_handed_on_and_leaves_nothing(step: str, kind: FailureClass
     bench.run(main())
 
 
-@pytest.mark.parametrize("step", ["ensure_network", "resolve_image", "create", "start", "inspect"])
+@pytest.mark.parametrize("step", ["ensure_network", "create", "start", "inspect"])
 def test_an_engine_that_hangs_up_may_have_left_something(step: str) -> None:
     bench = Bench()
 
     async def main() -> None:
         bench.engine.refusals[step] = Unavailable("connection reset")
         failed(await Shop(bench).start(await bench.accept()), FailureClass.UNAVAILABLE, clean=False)
+
+    bench.run(main())
+
+
+@pytest.mark.parametrize("resume", [False, True])
+def test_an_engine_that_hangs_up_before_the_create_has_left_nothing_of_it(resume: bool) -> None:
+    bench = Bench()
+
+    async def main() -> None:
+        bench.engine.refusals["resolve_image"] = Unavailable("connection reset")
+        result = await Shop(bench).start(await bench.accept(), resume=resume)
+        failed(result, FailureClass.UNAVAILABLE, clean=not resume)
 
     bench.run(main())
 
@@ -209,7 +225,7 @@ def test_a_refused_start_whose_remains_cannot_be_removed_says_so() -> None:
     bench.run(main())
 
 
-@pytest.mark.parametrize("step", ["ensure_network", "resolve_image", "create", "start", "inspect"])
+@pytest.mark.parametrize("step", ["ensure_network", "create", "start", "inspect"])
 def test_a_start_that_takes_too_long_is_given_up_and_cleaned_up(step: str) -> None:
     bench = Bench()
 
@@ -341,7 +357,7 @@ def test_a_resumed_start_that_finds_nothing_begins_anew() -> None:
         row = await bench.accept()
         result = await Shop(bench).start(row, resume=True)
         assert isinstance(result, Started)
-        assert result.image_digest == DIGEST
+        assert result.instance.image_digest == DIGEST
 
     bench.run(main())
 
@@ -360,7 +376,7 @@ def test_a_resumed_start_goes_on_from_where_it_was(running: bool) -> None:
         result = await Shop(bench).start(row, name, resume=True)
         assert isinstance(result, Started)
         assert (result.instance.id, result.instance.state) == (found.id, State.RUNNING)
-        assert result.image_digest is None
+        assert result.instance.image_digest == DIGEST
 
     bench.run(main())
 
@@ -425,7 +441,7 @@ def test_starts_in_flight_together_use_one_image() -> None:
         bench.engine.registry["nginx:1.25"] = "sha256:" + "2" * 64
         bench.held.release()
         results = await asyncio.gather(*tasks)
-        assert [r.image_digest for r in results if isinstance(r, Started)] == [DIGEST] * 3
+        assert [r.instance.image_digest for r in results if isinstance(r, Started)] == [DIGEST] * 3
 
     bench.run(main())
 
@@ -438,7 +454,7 @@ def test_the_recorded_digest_is_what_later_instances_use() -> None:
         bench.engine.images["nginx:1.25"] = "sha256:" + "2" * 64
         result = await Shop(bench).start(row)
         assert isinstance(result, Started)
-        assert result.image_digest == DIGEST
+        assert result.instance.image_digest == DIGEST
 
     bench.run(main())
 
@@ -450,12 +466,12 @@ def test_an_image_is_asked_for_again_once_nobody_is_at_it() -> None:
         shop = Shop(bench)
         row = await bench.accept()
         await shop.start(row)
-        assert shop.executor._images == {}
+        assert shop.executor._starter._images == {}
         bench.engine.registry["nginx:1.25"] = "sha256:" + "2" * 64
         bench.engine.images.clear()
         result = await shop.start(row)
         assert isinstance(result, Started)
-        assert result.image_digest == "sha256:" + "2" * 64
+        assert result.instance.image_digest == "sha256:" + "2" * 64
 
     bench.run(main())
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from hypothesis import strategies as st
 
 from ring.core.model.failures import FailureClass
-from ring.core.model.ledger import Phase, StopReason
+from ring.core.model.ledger import Phase, Why
 from ring.core.model.observed import Exit, Instance, State
 from ring.core.model.operations import (
     Inspected,
@@ -72,8 +72,8 @@ def _fill(draw: st.DrawFn, scene: Scene, row: Deployment) -> None:
             _maybe_operation(draw, scene, entry, instance)
 
 
-def _reason(draw: st.DrawFn, phase: Phase) -> StopReason | None:
-    return draw(st.sampled_from(StopReason)) if phase is Phase.STOPPING else None
+def _reason(draw: st.DrawFn, phase: Phase) -> Why | None:
+    return draw(st.sampled_from(Why)) if phase is Phase.STOPPING else None
 
 
 def _maybe_found(
@@ -147,7 +147,7 @@ def carry_out(scene: Scene, operation: OperationView) -> None:
                 entry = scene.ledger[action.name]
                 instance = scene.found(row, replace(entry, phase=Phase.CREATING), born=0.0)
             held[action.name] = instance = replace(instance, state=State.RUNNING, exit=None)
-            scene.comes_of(operation, Started(instance, None))
+            scene.comes_of(operation, Started(instance))
         case InspectInstance():
             if instance is not None and instance.state is State.EXITED and instance.exit is None:
                 instance = replace(instance, exit=Exit(1, scene.wall()))

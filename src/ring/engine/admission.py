@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,7 +10,7 @@ from ring.core.model.quantities import parse_memory
 from ring.runtimes.base import RuntimeFailure
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from ring.core.model.spec import DeploymentSpec
 
@@ -33,14 +32,10 @@ class Admission:
         self._available_bytes = available_bytes
         self._promised_bytes = 0
 
-    @contextmanager
-    def admitted(self, spec: DeploymentSpec) -> Iterator[None]:
-        """Holds the promise while an instance comes up. Raises RuntimeFailure."""
-        needed = required_bytes(spec)
-        if needed is None:
-            yield
-            return
-        free = max(0, self._available_bytes() - self._promised_bytes)
+    def admit(self, spec: DeploymentSpec) -> Promise:
+        """Promises the memory until released. Raises RuntimeFailure."""
+        needed = required_bytes(spec) or 0
+        free = max(0, self._available_bytes() - self._promised_bytes) if needed else 0
         if needed > free:
             raise RuntimeFailure(
                 FailureClass.INSUFFICIENT_RESOURCES,
@@ -49,10 +44,23 @@ class Admission:
                 "or free memory on this host, then apply again",
             )
         self._promised_bytes += needed
-        try:
-            yield
-        finally:
-            self._promised_bytes -= needed
+        return Promise(self, needed)
+
+    def take_back(self, size: int) -> None:
+        self._promised_bytes -= size
+
+
+class Promise:
+    """Memory kept for an instance that comes up. Released once, however often it is said."""
+
+    def __init__(self, admission: Admission | None = None, size: int = 0) -> None:
+        self._admission = admission
+        self._size = size
+
+    def release(self) -> None:
+        if self._admission is not None:
+            self._admission.take_back(self._size)
+            self._admission = None
 
 
 def required_bytes(spec: DeploymentSpec) -> int | None:

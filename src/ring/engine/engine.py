@@ -13,10 +13,12 @@ from ring.core.plan.planner import plan
 from ring.engine.admission import Admission
 from ring.engine.executor import RuntimeExecutor
 from ring.engine.journal import Journal
+from ring.engine.logs import Logs
 from ring.engine.observer import Observer
 from ring.engine.operations import Operations
 from ring.engine.orphans import Orphans
 from ring.engine.reconciler import Reconciler, random_suffix
+from ring.engine.starting import Starter
 from ring.engine.wakeups import Wakeups
 from ring.runtimes.base import RuntimeFailure
 
@@ -90,14 +92,15 @@ class Engine:
             )
             for name, runtime in runtimes.items()
         }
-        executor = RuntimeExecutor(
-            store,
-            runtimes,
-            self.observers,
-            admission=admission or Admission(),
+        self.logs = Logs(store, runtimes, self.observers)
+        starter = Starter(
+            store.server_id,
+            clock,
+            admission or Admission(),
             limits=limits,
             default_host_ip=default_host_ip,
         )
+        executor = RuntimeExecutor(store, runtimes, self.observers, starter)
         self.operations = Operations(
             clock,
             executor,

@@ -42,10 +42,12 @@ log = logging.getLogger(__name__)
 LIST_S = 20.0
 BACKOFF_FIRST_S = 1.0
 BACKOFF_LONGEST_S = 30.0
-NOT_ENDING = frozenset({"SIGHUP", "SIGUSR1", "SIGUSR2", "SIGWINCH", "SIGCONT"})
-"""Signals by which programs are told things; an end long after is their own."""
-EARLY_KEPT = 1024
+EARLY_KEPT = 1024  # instances
+EXPLAINED_BY_SIGNAL_S = 60.0  # an end later than this after a signal is the program's own
 STEADY_S = 5.0  # a connection that lived so long is tried again at once
+
+
+InstanceEvent = Died | CameUp | Signalled | OutOfMemory | Destroyed
 
 
 @dataclass(slots=True)
@@ -55,8 +57,16 @@ class _Known:
     """Monotonic seconds."""
     event_at: datetime | None = None
     """The engine's time of the last event applied; older ones come too late."""
-    signalled: bool = False
+    signalled_at: datetime | None = None
     oom: bool = False
+
+    def is_explained(self, end_at: datetime | None) -> bool:
+        """Somebody sent it a signal shortly before it ended."""
+        if self.signalled_at is None:
+            return False
+        if end_at is None:
+            return True
+        return (end_at - self.signalled_at).total_seconds() <= EXPLAINED_BY_SIGNAL_S
 
 
 class Observer:
@@ -86,11 +96,12 @@ class Observer:
         self._of_row: dict[DeploymentId, set[InstanceName]] = {}
         self._gone: dict[InstanceName, float] = {}
         self._away: Unknown | None = Unknown("not asked yet", tried=False)
-        self._early: dict[InstanceId, Died] = {}
-        """Deaths of instances that whoever creates them has not told about yet."""
+        self._early: dict[InstanceId, list[InstanceEvent]] = {}
+        """What happened to instances that whoever creates them has not told about yet."""
         self._taken_at = 0.0
         self._last_event_at: datetime | None = None
         self._refresh = asyncio.Event()
+        self._watchers: dict[DeploymentId, list[Callable[[], None]]] = {}
 
     # what others ask and tell
     def seen(self, rows: Iterable[DeploymentId]) -> Listing | Unknown:
@@ -105,17 +116,23 @@ class Observer:
         known = (self._known[name].instance for name in self._of_row.get(row, ()))
         return tuple(sorted(known, key=lambda i: (i.created_at, i.name)))
 
+    def watch(self, row: DeploymentId, told: Callable[[], None]) -> None:
+        """`told` is called whenever something was learnt about the row's instances."""
+        self._watchers.setdefault(row, []).append(told)
+
+    def unwatch(self, row: DeploymentId, told: Callable[[], None]) -> None:
+        watchers = self._watchers[row]
+        watchers.remove(told)
+        if not watchers:
+            del self._watchers[row]
+
     def note(self, instance: Instance) -> None:
         """Somebody has just been told this about an instance.
 
         An end that an event has told is not undone: the answer may have been on its way longer.
         """
         known = self._known.get(instance.name)
-        early = self._early.pop(instance.id, None)
-        if instance.is_live and early is not None:
-            end = Exit(early.code, early.at)
-            instance = replace(instance, state=State.EXITED, exit=end)
-        elif instance.is_live and known is not None and self._has_ended(known, instance):
+        if instance.is_live and known is not None and self._has_ended(known, instance):
             return
         if known is not None and known.instance.id == instance.id and instance.exit is not None:
             earlier = known.instance.exit
@@ -123,13 +140,15 @@ class Observer:
                 instance,
                 exit=replace(
                     instance.exit,
-                    signalled=known.signalled,
+                    signalled=known.is_explained(instance.exit.finished_at),
                     oom=instance.exit.oom or known.oom,
                     missed=earlier is not None and earlier.missed,
                 ),
             )
         self._gone.pop(instance.name, None)
         self._put(instance, known if known and known.instance.id == instance.id else None)
+        for event in self._early.pop(instance.id, ()):
+            self._apply(event)
 
     def note_gone(self, name: InstanceName) -> None:
         self._forget(name)
@@ -257,10 +276,10 @@ class Observer:
             case Died():
                 self._died(known, event)
             case CameUp():
-                known.signalled = known.oom = False
+                known.signalled_at, known.oom = None, False
                 self._put(replace(known.instance, state=State.RUNNING, exit=None), known)
             case Signalled():
-                known.signalled = known.signalled or event.signal not in NOT_ENDING
+                known.signalled_at = event.at
                 self._tell(event, Level.INFO, "container_killed", f"got signal {event.signal}")
             case OutOfMemory():
                 known.oom = True
@@ -271,21 +290,21 @@ class Observer:
                 assert_never(never)
         self._changed(event.deployment_id)
 
-    def _heard_of_stranger(
-        self, event: Died | CameUp | Signalled | OutOfMemory | Destroyed
-    ) -> None:
-        """An instance not known yet: being created by us, or something to list for."""
-        if isinstance(event, Died):
-            self._early[event.instance_id] = event
-            if len(self._early) > EARLY_KEPT:
-                del self._early[next(iter(self._early))]
+    def _heard_of_stranger(self, event: InstanceEvent) -> None:
+        """An instance not known yet: being created by us, to be listed for, or not ours at all."""
+        row = self._store.deployment(event.deployment_id)
+        if row is None and not self._store.is_tombstone(event.deployment_id):
+            return
         if isinstance(event, Destroyed):
             self._early.pop(event.instance_id, None)
             return
-        row = self._store.deployment(event.deployment_id)
         entry = self._store.ledger(row.key).get(event.name) if row is not None else None
         if entry is None or entry.phase is not Phase.CREATING:
             self.refresh()
+        elif not isinstance(event, CameUp):
+            self._early.setdefault(event.instance_id, []).append(event)
+            if len(self._early) > EARLY_KEPT:
+                del self._early[next(iter(self._early))]
 
     def _died(self, known: _Known, event: Died) -> None:
         if known.instance.exit is None or known.instance.is_live:
@@ -296,8 +315,11 @@ class Observer:
 
     def _end(self, known: _Known, event: Died) -> Exit | None:
         if self._away is not None:  # told again once the runtime is back, before it is listed
-            return Exit(event.code, event.at, oom=known.oom, missed=True)
-        if known.signalled:
+            code = event.code if event.certain else None
+            return Exit(code, event.at, oom=known.oom, missed=True)
+        if not event.certain:
+            return None  # only a look tells the code
+        if known.is_explained(event.at):
             # A forced removal kills first: after a signal it takes a look to tell whether the
             # instance has ended or is about to vanish, which is no crash.
             return None
@@ -326,7 +348,7 @@ class Observer:
 
     def _is_ending(self, row: Deployment, name: InstanceName) -> bool:
         entry = self._store.ledger(row.key).get(name)
-        return entry is None or entry.phase in {Phase.STOPPING, Phase.CREATING}
+        return entry is None or entry.phase is Phase.STOPPING
 
     # the table
     def _put(self, instance: Instance, known: _Known | None) -> None:
@@ -338,6 +360,7 @@ class Observer:
         else:
             known.instance = instance
             known.learnt = now
+        self._tell_watchers(instance.deployment_id)
 
     def _forget(self, name: InstanceName) -> None:
         known = self._known.pop(name, None)
@@ -347,6 +370,11 @@ class Observer:
         names.discard(name)
         if not names:
             del self._of_row[known.instance.deployment_id]
+        self._tell_watchers(known.instance.deployment_id)
+
+    def _tell_watchers(self, row: DeploymentId) -> None:
+        for told in self._watchers.get(row, ()):
+            told()
 
     def _wake_all(self) -> None:
         for row in self._store.deployments():

@@ -41,7 +41,18 @@ CANCELLED = Failure(FailureClass.CANCELLED, "given up before it was done")
 class Executor(Protocol):
     """Carries one action out."""
 
+    async def prepare(self, action: StartInstance) -> Result | None:
+        """What a start needs and no lane bounds: a pull may take as long as it takes.
+
+        None: ready to run; otherwise how the operation ends already.
+        """
+        ...
+
     async def run(self, action: Action) -> Result: ...
+
+    def forget(self, action: StartInstance) -> None:
+        """What was prepared is not run after all."""
+        ...
 
     async def clean_up(self, action: Action) -> bool:
         """Removes what a cancelled start may have made; True: nothing is left for certain."""
@@ -54,6 +65,7 @@ class _Operation:
     key: GroupKey
     action: Action
     since: float
+    preparing: asyncio.Task[Result | None] | None = None
     task: asyncio.Task[Result] | None = None
     cancelled: bool = False
 
@@ -82,6 +94,9 @@ class _Lane:
         else:
             del self.waiting[key]
         return operation
+
+    def __contains__(self, operation: _Operation) -> bool:
+        return operation in self.waiting.get(operation.key, ())
 
     def discard(self, operation: _Operation) -> None:
         queue = self.waiting[operation.key]
@@ -136,15 +151,19 @@ class Operations:
             self._outcomes.pop(key, None)
 
     def begin(self, key: GroupKey, runtime: str, action: Action) -> None:
-        """Puts the action into its lane; its outcome comes later, also when it fails at once."""
+        """Prepares the action and puts it into its lane; its outcome comes later, in any case."""
         self._count += 1
         operation = _Operation(OperationId(self._count), key, action, self._clock.mono())
         self._by_group.setdefault(key, {})[operation.id] = operation
         self._idle.clear()
         lane = self._lane(runtime, action)
         self._lane_of[operation.id] = lane
-        lane.add(operation)
-        self._serve(lane)
+        if isinstance(action, StartInstance):
+            operation.preparing = asyncio.ensure_future(self._executor.prepare(action))
+            self._attended(operation.preparing, self._prepare(operation, action, lane))
+        else:
+            lane.add(operation)
+            self._serve(lane)
 
     def cancel(self, key: GroupKey, operation_id: OperationId) -> None:
         """Gives an operation up; its outcome says whether something may be left of it."""
@@ -154,9 +173,11 @@ class Operations:
         operation.cancelled = True
         if operation.task is not None:
             operation.task.cancel()
-            return
-        self._lane_of[operation_id].discard(operation)
-        self._finish(operation, _cancelled(operation.action, clean=True))
+        elif operation.preparing is not None and not operation.preparing.done():
+            operation.preparing.cancel()
+        elif operation in self._lane_of[operation_id]:
+            self._lane_of[operation_id].discard(operation)
+            self._never_run(operation)
 
     async def drain(self, limit_s: float) -> None:
         """Lets what runs finish, at most limit_s seconds; gives up the rest and cleans it up."""
@@ -192,11 +213,39 @@ class Operations:
         while (operation := lane.take()) is not None:
             lane.running += 1
             task = operation.task = asyncio.ensure_future(self._executor.run(operation.action))
-            try:
-                self._spawn(self._attend(operation, task, lane))
-            except RuntimeError:
-                task.cancel()
-                raise
+            self._attended(task, self._attend(operation, task, lane))
+
+    def _attended(self, task: asyncio.Task[object], attendant: Coroutine[None, None, None]) -> None:
+        try:
+            self._spawn(attendant)
+        except RuntimeError:  # on the way down
+            task.cancel()
+            raise
+
+    async def _prepare(self, operation: _Operation, action: StartInstance, lane: _Lane) -> None:
+        task = operation.preparing
+        assert task is not None  # noqa: S101 - set by the only caller
+        try:
+            await asyncio.wait((task,))
+        finally:
+            task.cancel()  # without effect when it is done
+        if operation.cancelled:
+            self._never_run(operation)
+        elif (error := task.exception()) is not None:
+            self._finish(operation, _broken(operation, error))
+        elif (result := task.result()) is not None:
+            self._finish(operation, result)
+        else:
+            lane.add(operation)
+            self._serve(lane)
+
+    def _never_run(self, operation: _Operation) -> None:
+        """Nothing was asked of the engine, unless an earlier attempt had got somewhere."""
+        resumed = False
+        if isinstance(operation.action, StartInstance):
+            self._executor.forget(operation.action)
+            resumed = operation.action.resume
+        self._finish(operation, _cancelled(operation.action, clean=not resumed))
 
     async def _attend(self, operation: _Operation, task: asyncio.Task[Result], lane: _Lane) -> None:
         try:
@@ -214,11 +263,7 @@ class Operations:
         error = task.exception()
         if error is None:
             return task.result()
-        log.error("operation %s of %s failed", operation.action, operation.key, exc_info=error)
-        failure = Failure(FailureClass.OTHER, f"internal error: {type(error).__name__}")
-        if isinstance(operation.action, StartInstance):
-            return StartFailed(failure, clean=False)
-        return OperationFailed(failure)
+        return _broken(operation, error)
 
     async def _clean_up(self, action: Action) -> bool:
         try:
@@ -240,6 +285,14 @@ class Operations:
         if not self._by_group:
             self._idle.set()
         self._ended(operation.key)
+
+
+def _broken(operation: _Operation, error: BaseException) -> Result:
+    log.error("operation %s of %s failed", operation.action, operation.key, exc_info=error)
+    failure = Failure(FailureClass.OTHER, f"internal error: {type(error).__name__}")
+    if isinstance(operation.action, StartInstance):
+        return StartFailed(failure, clean=False)
+    return OperationFailed(failure)
 
 
 def _cancelled(action: Action, *, clean: bool) -> Result:

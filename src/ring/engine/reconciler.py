@@ -83,7 +83,6 @@ class Reconciler:
             runtimes={
                 name: RuntimeView(observer.seen(ids)) for name, observer in self._observers.items()
             },
-            server_id=self._store.server_id,
             memory=self._memory.get(key, Memory()),
             limits=self._limits,
         )
@@ -106,6 +105,8 @@ class Reconciler:
         self._operations.forget(key, made.folded)
         for operation in made.cancel:
             self._operations.cancel(key, operation)
+        for row, reason in made.reasons.items():
+            log.debug("%s (%s): %s", _text(key), row, reason)
         runtime_of = {row.id: row.spec.runtime for row in view.rows}
         for action in made.actions:
             self._operations.begin(key, runtime_of[action.deployment_id], action)

@@ -7,17 +7,18 @@ name. Errors are classified here, once, into the classes of core.model.failures.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from ring.core.errors import EngineError
 from ring.core.model.failures import Failure, FailureClass
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping
+    from collections.abc import AsyncGenerator, AsyncIterator, Mapping
     from datetime import datetime
 
     from ring.core.model.capabilities import Capabilities
     from ring.core.model.ids import DeploymentId, InstanceId, InstanceName
+    from ring.core.model.logs import LogLine, LogQuery
     from ring.core.model.observed import Instance
     from ring.core.model.spec import DeploymentSpec
 
@@ -75,6 +76,8 @@ class Died:
     deployment_id: DeploymentId
     at: datetime
     code: int | None
+    certain: bool = True
+    """False: anybody may have written `code`; only `inspect` tells how it ended."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,4 +201,17 @@ class Runtime(Protocol):
 
     async def find(self, name: InstanceName) -> Instance | None:
         """The instance of exactly this name."""
+        ...
+
+
+@runtime_checkable
+class Logs(Protocol):
+    """A runtime that also tells what its instances write."""
+
+    def logs(self, instance_id: InstanceId, query: LogQuery) -> AsyncGenerator[LogLine, None]:
+        """Lines in the order they were written, of instances in any state.
+
+        Following ends when the instance does. Whoever closes the generator ends the reading at
+        once. Raises Gone, Unavailable, RuntimeFailure.
+        """
         ...

@@ -13,9 +13,11 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Protocol, TypeVar, cast
 
+from ring.core.logs import text_of
 from ring.core.model.capabilities import Capabilities
 from ring.core.model.failures import FailureClass
 from ring.core.model.ids import DeploymentId, InstanceId, InstanceName
+from ring.core.model.logs import LogLine
 from ring.core.model.observed import Exit, Instance, State
 from ring.runtimes.base import (
     CameUp,
@@ -33,8 +35,9 @@ from ring.runtimes.base import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Mapping
+    from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 
+    from ring.core.model.logs import LogQuery, Stream
     from ring.core.model.spec import DeploymentSpec
     from ring.runtimes.base import Order
 
@@ -123,8 +126,9 @@ class Container:
     instance: Instance
     spec: DeploymentSpec
     environment: Mapping[str, str]
-    digest: str | None
     up_since: datetime | None = None
+    lines: list[LogLine] = field(default_factory=list)
+    """Everything it wrote."""
 
 
 @dataclass(slots=True, eq=False)
@@ -143,12 +147,29 @@ class FakeEngine:
     away: bool = False
     refusals: dict[str, RuntimeFailure] = field(default_factory=dict)
     """What the next calls of this name are answered with, until taken out."""
+    forged_code: int | None = None
+    """The code that events tell of deaths, as a label may have it; None: the true one."""
     log: list[RuntimeEvent] = field(default_factory=list)
     streams: list[asyncio.Queue[RuntimeEvent | None]] = field(default_factory=list)
+    readers: set[asyncio.Event] = field(default_factory=set)
+    """Of logs being followed: set whenever there may be something new."""
     _count: int = 0
     _last_at: datetime = EPOCH
 
     # what happens by itself
+    def write(self, instance_id: InstanceId, text: str, stream: Stream = "stdout") -> None:
+        """The program writes this at once."""
+        lines = self.containers[instance_id].lines
+        for raw in text.encode(errors="surrogateescape").splitlines():
+            message = text_of(raw)
+            if message is not None:
+                lines.append(LogLine(stream, message, self._tick()))
+        self._wake_readers()
+
+    def _wake_readers(self) -> None:
+        for reader in self.readers:
+            reader.set()
+
     def exit(self, instance_id: InstanceId, code: int, *, oom: bool = False) -> None:
         """The program ends."""
         container = self.containers[instance_id]
@@ -161,7 +182,8 @@ class FakeEngine:
         if oom:
             self._emit(OutOfMemory(*who, at))
             at = self._tick()
-        self._emit(Died(*who, at, code))
+        told = code if self.forged_code is None else self.forged_code
+        self._emit(Died(*who, at, told, certain=self.forged_code is None))
 
     def stop_by_hand(self, instance_id: InstanceId, code: int = 0) -> None:
         """Somebody else stops it through the engine."""
@@ -181,6 +203,7 @@ class FakeEngine:
         self.away = True
         for stream in self.streams:
             stream.put_nowait(None)
+        self._wake_readers()
 
     def come_back(self) -> None:
         self.away = False
@@ -219,14 +242,13 @@ class FakeEngine:
             order.server_id,
             State.CREATED,
             self._tick(),
+            image_digest=order.image.digest,
         )
-        self.containers[instance.id] = Container(
-            instance, order.spec, order.environment, order.image.digest
-        )
+        self.containers[instance.id] = Container(instance, order.spec, order.environment)
         return instance
 
     def start(self, instance_id: InstanceId) -> None:
-        container = self._container(instance_id)
+        container = self.container(instance_id)
         if container.instance.is_live:
             return
         wanted = {(p.published, p.protocol) for p in container.spec.ports}
@@ -260,7 +282,7 @@ class FakeEngine:
         self._emit(Destroyed(*_who(container.instance), self._tick()))
 
     def inspect(self, instance_id: InstanceId) -> Instance:
-        return self._container(instance_id).instance
+        return self.container(instance_id).instance
 
     def ensure_network(self, namespace: str) -> None:
         name = f"ring_{namespace}"
@@ -285,7 +307,8 @@ class FakeEngine:
             raise RuntimeFailure(FailureClass.IMAGE_NOT_FOUND, f"Image '{ref}' not found: {why}")
         return Image(ref, self.images[ref])
 
-    def _container(self, instance_id: InstanceId) -> Container:
+    def container(self, instance_id: InstanceId) -> Container:
+        """Raises Gone."""
         if instance_id not in self.containers:
             raise Gone(f"no container {instance_id[:12]}")
         return self.containers[instance_id]
@@ -297,6 +320,7 @@ class FakeEngine:
 
     def _emit(self, event: RuntimeEvent) -> None:
         self.log.append(event)
+        self._wake_readers()
 
         def deliver(one: RuntimeEvent) -> None:
             for stream in self.streams:
@@ -381,10 +405,39 @@ class FakeRuntime:
 
         return await self._ask("find", name, effect)
 
+    async def logs(self, instance_id: InstanceId, query: LogQuery) -> AsyncGenerator[LogLine, None]:
+        container = await self._ask("logs", instance_id, lambda: self.engine.container(instance_id))
+        lines = container.lines
+        position = len(lines)
+        for line in _asked_for(lines, query):
+            yield line
+        news = asyncio.Event()
+        self.engine.readers.add(news)
+        try:
+            while query.follow:
+                while position < len(lines) and not self.engine.away:
+                    position += 1
+                    yield lines[position - 1]
+                if self.engine.away:
+                    raise Unavailable("the log stream broke")
+                is_there = self.engine.containers.get(instance_id) is container
+                if not (is_there and container.instance.is_live):
+                    return
+                news.clear()
+                await news.wait()
+        finally:
+            self.engine.readers.discard(news)
+
     async def _ask(self, what: str, about: str, effect: Callable[[], T]) -> T:
         return cast(
             "T", await self.engine.request(what, about, effect)
         )  # the future is shared by all
+
+
+def _asked_for(lines: list[LogLine], query: LogQuery) -> list[LogLine]:
+    since = query.since or EPOCH
+    found = [line for line in lines if (line.at or EPOCH) >= since]
+    return found if query.tail is None else found[len(found) - min(query.tail, len(found)) :]
 
 
 def _at(event: RuntimeEvent) -> datetime:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, assert_never
 
 from ring.core.errors import Conflict
+from ring.core.model import labels
 from ring.core.model.deployment import Deployment
 from ring.core.model.events import EventDraft, Level
 from ring.core.model.ids import DeploymentId, GroupKey
@@ -63,7 +64,7 @@ def delete(tx: Transaction, deployment_id: DeploymentId, author: Author) -> Depl
     if row is None or row.is_deleted:
         return row
     _audit(tx, row, author, "delete")
-    return deployments.update(tx, replace(row, status=Status.DELETED))
+    return deployments.update(tx, replace(row, status=Status.DELETED, next_create_at=None))
 
 
 def _scale(tx: Transaction, row: Deployment, request: Request) -> Accepted:
@@ -87,7 +88,7 @@ def _create(tx: Transaction, decision: Create | Replace, request: Request) -> Ac
     namespaces.ensure(tx, request.spec.namespace, request.author)
     if isinstance(decision, Replace):
         for replaced in decision.rows:
-            deployments.update(tx, replace(replaced, status=Status.DELETED))
+            deployments.update(tx, replace(replaced, status=Status.DELETED, next_create_at=None))
     key = GroupKey(request.spec.namespace, request.spec.name)
     row = Deployment(
         id=DeploymentId(tx.new_id()),
@@ -122,6 +123,10 @@ def _birth(
     if unknown_fields:
         message = f"Unknown fields ignored: {', '.join(unknown_fields)}"
         born.append(_event(row, Level.WARNING, "unknown_fields", message))
+    if taken := labels.own_among(row.spec.labels):
+        fields = ", ".join(f"labels.{key}" for key in taken)
+        message = f"Labels ignored, because Ring writes its own: {fields}"
+        born.append(_event(row, Level.WARNING, "ignored_labels", message))
     return born
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from ring.clock import rfc3339
 from ring.core.model.ids import DeploymentId, InstanceName
-from ring.core.model.ledger import Entry, Phase, StopReason
+from ring.core.model.ledger import Entry, Phase, Why
 from ring.store.decoding import EPOCH, member, moment
 from ring.store.mirror import EntryDropped, EntryPut
 
@@ -27,7 +27,7 @@ def decode(row: sqlite3.Row) -> Entry:
         since=moment(row["since"], of=f"{name}: since") or EPOCH,
         reason=None
         if reason is None
-        else member(StopReason, reason, StopReason.LEFTOVER, of=f"{name}: reason"),
+        else member(Why, reason, Why.LEFTOVER, of=f"{name}: reason"),
     )
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, TypeVar
 from ring.core.model.deployment import Deployment
 from ring.core.model.failures import Failure, FailureClass
 from ring.core.model.ids import DeploymentId, GroupKey, InstanceId, InstanceName, OperationId
-from ring.core.model.ledger import Entry, Phase, StopReason
+from ring.core.model.ledger import Entry, Phase, Why
 from ring.core.model.observed import Exit, Instance, Listing, State, Unknown
 from ring.core.model.operations import (
     Action,
@@ -128,7 +128,7 @@ class Scene:
         row: Deployment,
         phase: Phase = Phase.LIVE,
         *,
-        reason: StopReason | None = None,
+        reason: Why | None = None,
         instance_id: str | None = None,
     ) -> Entry:
         """An entry alone: the runtime need not hold anything by its name."""
@@ -214,8 +214,10 @@ class Scene:
         row = self.rows[operation.action.deployment_id]
         entry = self.ledger[operation.action.name]
         instance = self.found(row, replace(entry, phase=Phase.CREATING), born=0.0)
-        self.comes_of(operation, Started(instance, digest))
-        return instance
+        told = replace(instance, image_digest=digest)
+        self.held[row.spec.runtime][instance.name] = told
+        self.comes_of(operation, Started(told))
+        return told
 
     def refused(
         self,
@@ -248,7 +250,6 @@ class Scene:
             operations=tuple(self.operations),
             outcomes=tuple(self.outcomes),
             runtimes=runtimes,
-            server_id=SERVER,
             memory=self.memory,
             limits=self.limits,
         )

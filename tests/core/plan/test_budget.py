@@ -280,12 +280,26 @@ def test_one_attempt_is_made_and_no_second_one_beside_it() -> None:
     assert made.reasons[row.id] == "2 of 3 instances missing: an attempt is under way"
 
 
+def test_a_survivor_is_not_taken_for_an_attempt_that_came_to_nothing() -> None:
+    scene = Scene()
+    row, instance = looping(scene, replicas=2, survivors=1)
+    scene.held["docker"].pop(instance.name)
+    made = scene.step()
+    assert reasons(made) == ["instances_recovered"]
+    assert len(actions(made, StartInstance)) == 1
+    assert scene.now(row).status is LOOP
+    scene.wait(11)
+    scene.step()
+    assert scene.now(row).status is LOOP
+    assert scene.now(row).restart_count == 5
+
+
 def test_an_attempt_that_crashes_counts_and_the_wait_starts_again() -> None:
     scene = Scene()
     row, instance = looping(scene)
     scene.ends(instance)
     made = scene.step()
-    assert reasons(made) == ["container_crashed"]
+    assert reasons(made) == ["liveness_unconfirmed", "container_crashed"]
     assert scene.now(row).status is LOOP
     assert scene.now(row).restart_count == 6
     assert made.wake_at == scene.mono + 300
@@ -309,7 +323,7 @@ def test_an_attempt_that_cannot_be_executed_ends_the_trying() -> None:
     row, instance = looping(scene)
     scene.ends(instance, 127)
     made = scene.step()
-    assert reasons(made) == ["container_crashed", "non_retryable_exit"]
+    assert reasons(made) == ["liveness_unconfirmed", "container_crashed", "non_retryable_exit"]
     assert scene.now(row).status is Status.CREATE_CONTAINER_ERROR
     assert scene.now(row).halt_reason == "exit code 127"
 

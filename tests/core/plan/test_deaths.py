@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from ring.core.model.events import Level
-from ring.core.model.ledger import Phase, StopReason
+from ring.core.model.ledger import Phase, Why
 from ring.core.model.observed import Exit, State
 from ring.core.model.operations import (
     Inspected,
@@ -94,7 +94,7 @@ def test_a_death_while_settling_is_a_crash_like_any_other() -> None:
     row = scene.row(Status.CREATING)
     dead = scene.ended(row, 1, phase=Phase.SETTLING, born=0.1)
     made = scene.step()
-    assert reasons(made) == ["container_crashed"]
+    assert reasons(made) == ["liveness_unconfirmed", "container_crashed"]
     assert scene.now(row).status is Status.CREATING
     assert scene.now(row).restart_count == 1
     assert dead.name not in scene.memory.settle_at
@@ -364,7 +364,7 @@ def test_an_entry_that_is_only_created_is_removed_and_replaced_uncounted() -> No
     made = scene.step()
     assert made.events == ()
     assert scene.now(row).restart_count == 0
-    assert scene.ledger[instance.name].reason is StopReason.LEFTOVER
+    assert scene.ledger[instance.name].reason is Why.LEFTOVER
     assert [one.name for one in actions(made, RemoveInstance)] == [instance.name]
     assert len(actions(made, StartInstance)) == 1
 
@@ -479,5 +479,18 @@ def test_a_create_that_a_killed_server_only_announced_goes_on_under_its_name() -
     )
     for operation in list(scene.operations):
         instance = scene.found(row, scene.ledger[operation.action.name])
-        scene.comes_of(operation, Started(instance, None))
+        scene.comes_of(operation, Started(instance))
     assert reasons(scene.step()) == ["scale_up", "scale_up"]
+
+
+def test_an_instance_that_was_started_again_by_hand_is_not_asked_for_without_end() -> None:
+    scene = Scene()
+    row = scene.row(Status.RUNNING)
+    instance = scene.up(row)
+    dead = replace(instance, state=State.EXITED, exit=None)
+    scene.held["docker"][instance.name] = dead
+    assert [type(one) for one in scene.step().actions] == [InspectInstance]
+    scene.comes_of(scene.operations[0], Inspected(instance))
+    made = scene.step()
+    assert made.actions == ()
+    assert made.wake_at == scene.mono + 1

@@ -10,7 +10,7 @@ import pytest
 
 from ring.core.model.events import Level
 from ring.core.model.failures import TREATMENT, Disposition, FailureClass
-from ring.core.model.ledger import Phase, StopReason
+from ring.core.model.ledger import Phase, Why
 from ring.core.model.observed import State
 from ring.core.model.operations import (
     Inspected,
@@ -176,13 +176,13 @@ def test_what_was_given_up_and_came_up_after_all_is_removed(phase: Phase | None)
     instance = scene.started(operation)
     entry = scene.ledger.pop(instance.name)
     if phase is not None:
-        scene.ledger[instance.name] = replace(entry, phase=phase, reason=StopReason.DELETE)
+        scene.ledger[instance.name] = replace(entry, phase=phase, reason=Why.DELETE)
     made = scene.step()
     assert made.events == ()
     assert made.actions == (RemoveInstance(row.id, instance.name, instance.id, 10.0),)
     kept = scene.ledger[instance.name]
     assert kept.phase is Phase.STOPPING
-    assert kept.reason is (StopReason.DELETE if phase else StopReason.FAILED_CREATE)
+    assert kept.reason is (Why.DELETE if phase else Why.FAILED_CREATE)
 
 
 def test_what_came_up_for_a_row_deleted_meanwhile_is_removed() -> None:
@@ -251,6 +251,28 @@ def test_a_memory_refusal_without_a_live_instance_is_final() -> None:
     assert is_empty(scene.step())
 
 
+def test_a_memory_refusal_beside_a_start_that_was_let_in_does_not_halt() -> None:
+    scene = Scene()
+    row = scene.row(Status.CREATING, replicas=2)
+    first, second = (scene.entry(row, Phase.CREATING) for _ in range(2))
+    scene.in_flight(StartInstance(row.id, first.name))
+    refused = scene.in_flight(StartInstance(row.id, second.name), begun=False)
+    scene.refused(refused, FailureClass.INSUFFICIENT_RESOURCES)
+    scene.step()
+    assert scene.now(row).status is Status.INSUFFICIENT_RESOURCES
+    assert scene.now(row).halt_reason is None
+
+
+def test_an_instance_taken_up_after_a_kill_tells_the_row_its_image() -> None:
+    scene = Scene()
+    row = scene.row(Status.CREATING)
+    entry = scene.entry(row, Phase.CREATING)
+    instance = scene.found(row, entry)
+    scene.held["docker"][instance.name] = replace(instance, image_digest="sha256:" + "7" * 64)
+    scene.step()
+    assert scene.now(row).image_digest == "sha256:" + "7" * 64
+
+
 def test_a_memory_refusal_with_a_live_instance_is_tried_again_every_minute() -> None:
     scene = Scene()
     row = scene.row(Status.RUNNING, replicas=2)
@@ -313,7 +335,7 @@ def test_a_missing_config_does_not_show_while_an_instance_lives() -> None:
 def test_a_cancelled_start_means_nothing() -> None:
     scene = Scene()
     row = scene.row(Status.RUNNING, replicas=0)
-    entry = scene.entry(row, Phase.STOPPING, reason=StopReason.FAILED_CREATE)
+    entry = scene.entry(row, Phase.STOPPING, reason=Why.FAILED_CREATE)
     scene.refused(
         scene.in_flight(StartInstance(row.id, entry.name)), FailureClass.CANCELLED, clean=True
     )
@@ -526,7 +548,7 @@ def test_an_answer_ends_the_doubling() -> None:
 # removals
 
 
-def leaving(scene: Scene, row: Deployment, reason: StopReason) -> OperationView:
+def leaving(scene: Scene, row: Deployment, reason: Why) -> OperationView:
     entry = scene.entry(row, Phase.STOPPING, reason=reason, instance_id="c" * 64)
     return scene.in_flight(RemoveInstance(row.id, entry.name, entry.instance_id, 10.0))
 
@@ -535,7 +557,7 @@ def test_a_removal_forgets_the_entry() -> None:
     scene = Scene()
     row = scene.row()
     scene.up(row)
-    operation = leaving(scene, row, StopReason.LEFTOVER)
+    operation = leaving(scene, row, Why.LEFTOVER)
     scene.comes_of(operation, Removed())
     made = scene.step()
     assert made.drop_entries == (operation.action.name,)
@@ -548,7 +570,7 @@ def test_scaling_down_tells_every_step_and_names_the_instance() -> None:
     row = scene.row(replicas=2)
     scene.up(row)
     scene.up(row)
-    operations = [leaving(scene, row, StopReason.SCALE_DOWN) for _ in range(3)]
+    operations = [leaving(scene, row, Why.SCALE_DOWN) for _ in range(3)]
     for operation in operations:
         scene.comes_of(operation, Removed())
     made = scene.plan()
@@ -562,7 +584,7 @@ def test_scaling_down_tells_every_step_and_names_the_instance() -> None:
 def test_a_removal_of_an_entry_that_is_gone_means_nothing() -> None:
     scene = Scene()
     row = scene.row(replicas=0)
-    operation = leaving(scene, row, StopReason.SCALE_DOWN)
+    operation = leaving(scene, row, Why.SCALE_DOWN)
     scene.ledger.clear()
     scene.comes_of(operation, Removed())
     made = scene.plan()
@@ -574,7 +596,7 @@ def test_a_removal_that_fails_is_told_and_tried_again_up_to_a_minute_apart() -> 
     scene = Scene()
     row = scene.row()
     scene.up(row)
-    leaving(scene, row, StopReason.LEFTOVER)
+    leaving(scene, row, Why.LEFTOVER)
     for wait_s in (1, 2, 4, 8, 16, 32, 60, 60):
         (operation,) = scene.operations
         scene.comes_of(operation, OperationFailed(failure(FailureClass.OTHER, "device busy")))
@@ -593,7 +615,7 @@ def test_a_removal_that_could_not_be_tried_is_no_news(kind: FailureClass) -> Non
     scene = Scene()
     row = scene.row()
     scene.up(row)
-    scene.comes_of(leaving(scene, row, StopReason.LEFTOVER), OperationFailed(failure(kind)))
+    scene.comes_of(leaving(scene, row, Why.LEFTOVER), OperationFailed(failure(kind)))
     made = scene.plan()
     assert made.events == ()
     assert made.wake_at == scene.mono + 1
@@ -602,7 +624,7 @@ def test_a_removal_that_could_not_be_tried_is_no_news(kind: FailureClass) -> Non
 def test_a_failed_removal_of_an_entry_that_is_gone_means_nothing() -> None:
     scene = Scene()
     row = scene.row(replicas=0)
-    operation = leaving(scene, row, StopReason.LEFTOVER)
+    operation = leaving(scene, row, Why.LEFTOVER)
     scene.ledger.clear()
     scene.comes_of(operation, OperationFailed(failure(FailureClass.OTHER)))
     made = scene.plan()
@@ -615,7 +637,7 @@ def test_outcomes_of_a_purged_row_are_let_go() -> None:
     row = scene.row(Status.DELETED, row_id="purged")
     operation = starting(scene, row)
     instance = scene.found(row, scene.ledger[operation.action.name])
-    scene.comes_of(operation, Started(instance, None))
+    scene.comes_of(operation, Started(instance))
     scene.rows.clear()
     scene.ledger.clear()
     scene.row()

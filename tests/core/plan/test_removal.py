@@ -8,7 +8,8 @@ import pytest
 
 from ring.core.model.events import Level
 from ring.core.model.failures import FailureClass
-from ring.core.model.ledger import Phase, StopReason
+from ring.core.model.ids import InstanceId
+from ring.core.model.ledger import Phase, Why
 from ring.core.model.observed import State
 from ring.core.model.operations import (
     InspectInstance,
@@ -39,7 +40,7 @@ def test_everything_a_deleted_row_has_is_stopped_and_removed() -> None:
         stray.name: True,
     }
     assert all(one.grace_s == 10 for one in actions(made, RemoveInstance))
-    assert {e.reason for e in made.put_entries} == {StopReason.DELETE}
+    assert {e.reason for e in made.put_entries} == {Why.DELETE}
     assert made.rows == ()
     assert made.reasons[row.id] == "its instances are being removed"
 
@@ -212,3 +213,13 @@ def test_a_killed_server_forgets_only_the_moment_of_the_deletion() -> None:
     made = scene.step()
     assert made.events == ()
     assert made.actions == (RemoveInstance(row.id, instance.name, instance.id, 10.0),)
+
+
+def test_what_is_seen_under_the_name_is_removed_not_what_the_entry_remembers() -> None:
+    scene = Scene()
+    row = scene.row(Status.DELETED)
+    instance = scene.up(row)
+    entry = scene.ledger[instance.name]
+    scene.ledger[instance.name] = replace(entry, instance_id=InstanceId("before the kill"))
+    (removal,) = actions(scene.step(), RemoveInstance)
+    assert removal.instance_id == instance.id

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from ring.core.model.ledger import Phase, StopReason
+from ring.core.model.ledger import Phase, Why
 from ring.core.model.observed import Exit, State, Unknown
 from ring.core.model.operations import InspectInstance, RemoveInstance, StartInstance
 from ring.core.model.status import FINAL, Status
@@ -181,9 +181,7 @@ def test_scaling_down_removes_the_newest_and_leaves_the_others_alone() -> None:
     assert [born[one.name] for one in actions(made, RemoveInstance)] == [10, 20, 30]
     assert {one.grace_s for one in actions(made, RemoveInstance)} == {10.0}
     assert all(one.stop for one in actions(made, RemoveInstance))
-    assert {(e.phase, e.reason) for e in made.put_entries} == {
-        (Phase.STOPPING, StopReason.SCALE_DOWN)
-    }
+    assert {(e.phase, e.reason) for e in made.put_entries} == {(Phase.STOPPING, Why.SCALE_DOWN)}
     assert made.reasons[row.id] == "removing 3 of 5 instances"
     assert made.events == ()
     assert is_empty(scene.step())
@@ -214,8 +212,8 @@ def test_what_is_not_confirmed_goes_before_what_lives() -> None:
     made = scene.step()
     assert made.cancel == (operation.id,)
     assert {e.name: e.reason for e in made.put_entries} == {
-        creating.name: StopReason.FAILED_CREATE,
-        settling.name: StopReason.SCALE_DOWN,
+        creating.name: Why.FAILED_CREATE,
+        settling.name: Why.SCALE_DOWN,
     }
 
 

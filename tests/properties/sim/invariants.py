@@ -90,7 +90,7 @@ class Watch:
             )
         limit = budget(after.target)
         grown = after.restart_count > before.restart_count
-        if grown and after.restart_count >= limit and after.halt_reason is None:
+        if grown and after.target and after.restart_count >= limit and not after.halt_reason:
             require(
                 after.status is Status.CRASH_LOOP_BACK_OFF or after.status in FINAL,
                 f"7: {after.restart_count} failures of {limit} and {after.status}",

@@ -28,7 +28,11 @@ class Phase(StrEnum):
     """It died and its death was judged: it is only to be removed."""
 
 
-class StopReason(StrEnum):
+class Why(StrEnum):
+    """What an entry's phase alone does not say."""
+
+    ATTEMPT = "attempt"
+    """The one instance that a crash loop tries; the mark goes with the state."""
     SCALE_DOWN = "scale_down"
     DELETE = "delete"
     FAILED_CREATE = "failed_create"
@@ -44,4 +48,4 @@ class Entry:
     instance_id: InstanceId | None
     phase: Phase
     since: datetime
-    reason: StopReason | None = None
+    reason: Why | None = None

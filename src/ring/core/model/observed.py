@@ -50,6 +50,8 @@ class Instance:
     created_at: datetime
     address: str | None = None
     """IP on the namespace network, when the same call told it."""
+    image_digest: str | None = None
+    """`sha256:…`: what the image it was made of is pinned by (see runtimes.base.Image)."""
     exit: Exit | None = None
     """None although `state` is exited: a listing does not tell; `inspect` does."""
 

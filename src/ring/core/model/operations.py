@@ -49,7 +49,6 @@ Action = StartInstance | InspectInstance | RemoveInstance
 @dataclass(frozen=True, slots=True)
 class Started:
     instance: Instance
-    image_digest: str | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,13 +6,13 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from ring.core.model.events import Level
-from ring.core.model.ledger import Phase, StopReason
+from ring.core.model.ledger import Phase, Why
 from ring.core.model.status import CREATING, FINAL, Status
 from ring.core.plan import restart
 from ring.core.plan.draft import SCHEDULER
 
 if TYPE_CHECKING:
-    from ring.core.model.observed import Instance
+    from ring.core.model.ledger import Entry
     from ring.core.plan.draft import RowDraft
 
 
@@ -28,18 +28,19 @@ def count(row: RowDraft) -> None:
     _wait(row, wait_s)
 
 
-def counts(row: RowDraft, instance: Instance) -> bool:
-    """Whether the death of this instance costs anything: a halted row is only reaped.
+def counts(row: RowDraft, entry: Entry) -> bool:
+    """Whether the death of this instance costs anything.
 
-    A crash loop counts its attempts alone; the attempt is the youngest instance of the row.
+    A halted row is only reaped; a crash loop counts its attempts alone.
     """
     if row.row.halt_reason is not None:
         return False
-    if row.row.status is not Status.CRASH_LOOP_BACK_OFF:
-        return True
-    youngest = max(row.instances.values(), key=lambda one: one.created_at)
-    up = row.row.next_create_at is None and not row.entries(Phase.CREATING)
-    return up and instance.id == youngest.id
+    return row.row.status is not Status.CRASH_LOOP_BACK_OFF or entry.reason is Why.ATTEMPT
+
+
+def attempts(row: RowDraft, *phases: Phase) -> list[Entry]:
+    """The crash loop's attempt, if it is in one of these phases."""
+    return [entry for entry in row.entries(*phases) if entry.reason is Why.ATTEMPT]
 
 
 def _wait(row: RowDraft, wait_s: float) -> None:
@@ -103,7 +104,7 @@ def spend(row: RowDraft) -> None:
         SCHEDULER,
     )
     for entry in row.entries(Phase.CREATING):
-        row.cancel_start(entry, StopReason.FAILED_CREATE)
+        row.cancel_start(entry, Why.FAILED_CREATE)
 
 
 def forgive(row: RowDraft) -> None:
@@ -137,8 +138,7 @@ def _is_whole(row: RowDraft) -> bool:
         return False
     if status is Status.CRASH_LOOP_BACK_OFF:
         settled = not row.entries(Phase.CREATING, Phase.SETTLING)
-        attempted = row.row.next_create_at is None or live >= row.row.target
-        return live >= 1 and settled and attempted
+        return settled and (bool(attempts(row, Phase.LIVE)) or live >= row.row.target >= 1)
     if status is not Status.RUNNING and status not in CREATING:
         return False
     return live >= row.row.target >= 1 and is_due(row)

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, assert_never
 
 from ring.core.model.events import Level
-from ring.core.model.ledger import Entry, Phase, StopReason
+from ring.core.model.ledger import Entry, Phase, Why
 from ring.core.model.observed import State
 from ring.core.model.operations import InspectInstance
 from ring.core.model.status import Status
@@ -29,14 +29,14 @@ def adopt(row: RowDraft) -> None:
             _adopt_unknown(row, instance)
         elif entry.phase is Phase.CREATING:
             _take_up(row, entry, instance)
-        elif entry.instance_id is None:
+        elif entry.instance_id != instance.id:
             row.put(replace(entry, instance_id=instance.id))
 
 
 def _adopt_unknown(row: RowDraft, instance: Instance) -> None:
     entry = Entry(instance.name, row.row.id, instance.id, Phase.LIVE, row.now.wall)
     if not instance.is_live:
-        row.put(replace(entry, phase=Phase.STOPPING, reason=StopReason.LEFTOVER))
+        row.put(replace(entry, phase=Phase.STOPPING, reason=Why.LEFTOVER))
     elif row.row.status is Status.RUNNING:
         row.put(entry)
     else:
@@ -47,11 +47,11 @@ def _take_up(row: RowDraft, entry: Entry, instance: Instance) -> None:
     """A create that a killed server began, as far as it got (created only: it is resumed)."""
     known = replace(entry, instance_id=instance.id)
     if instance.is_live:
-        came_up(row, known, row.now.mono)
+        came_up(row, entry, instance, row.now.mono)
     elif instance.state is State.CREATED:
         row.put(known)
     else:
-        row.move(known, Phase.STOPPING, StopReason.LEFTOVER)
+        row.move(known, Phase.STOPPING, Why.LEFTOVER)
 
 
 def judge_ends(row: RowDraft) -> None:
@@ -65,7 +65,7 @@ def judge_ends(row: RowDraft) -> None:
                 row.drop(entry)
                 vanished += 1
         elif instance.state is State.CREATED:
-            row.move(entry, Phase.STOPPING, StopReason.LEFTOVER)
+            row.move(entry, Phase.STOPPING, Why.LEFTOVER)
         elif instance.state is State.EXITED:
             if instance.exit is not None:
                 dead.append((entry, instance, instance.exit))
@@ -95,6 +95,12 @@ def _judge(row: RowDraft, entry: Entry, instance: Instance, end: Exit) -> bool:
     row.move(entry, Phase.COUNTED)
     row.draft.settle_at.pop(entry.name, None)
     short = instance.id[:12]
+    if entry.phase is Phase.SETTLING and not end.missed:
+        row.event(
+            Level.WARNING,
+            "liveness_unconfirmed",
+            f"Instance {short} ended before it was confirmed: it was never counted as running",
+        )
     match restart.judge(end):
         case Verdict.MISSED:
             return True
@@ -112,7 +118,7 @@ def _judge(row: RowDraft, entry: Entry, instance: Instance, end: Exit) -> bool:
                 f"Instance {short} was stopped from outside Ring; it is replaced",
             )
         case Verdict.NOT_EXECUTABLE:
-            _crashed(row, instance, end)
+            _crashed(row, entry, instance, end)
             row.event(
                 Level.ERROR,
                 "non_retryable_exit",
@@ -123,19 +129,23 @@ def _judge(row: RowDraft, entry: Entry, instance: Instance, end: Exit) -> bool:
             if row.row.halt_reason is None:
                 _halt(row, end)
         case Verdict.CRASHED:
-            _crashed(row, instance, end)
+            _crashed(row, entry, instance, end)
         case _ as never:
             assert_never(never)
     return False
 
 
 def _halt(row: RowDraft, end: Exit) -> None:
-    row.change(status=Status.CREATE_CONTAINER_ERROR, halt_reason=f"exit code {end.code}")
+    row.change(
+        status=Status.CREATE_CONTAINER_ERROR,
+        halt_reason=f"exit code {end.code}",
+        next_create_at=None,
+    )
     for waiting in row.entries(Phase.CREATING):
-        row.cancel_start(waiting, StopReason.FAILED_CREATE)
+        row.cancel_start(waiting, Why.FAILED_CREATE)
 
 
-def _crashed(row: RowDraft, instance: Instance, end: Exit) -> None:
+def _crashed(row: RowDraft, entry: Entry, instance: Instance, end: Exit) -> None:
     died = end.finished_at or row.now.wall
     with_others = restart.in_wave(
         born=instance.created_at,
@@ -144,7 +154,7 @@ def _crashed(row: RowDraft, instance: Instance, end: Exit) -> None:
         wave_s=row.limits.wave_s,
     )
     row.failed = True
-    if not with_others and budget.counts(row, instance):
+    if not with_others and budget.counts(row, entry):
         budget.count(row)
         row.change(counted_death_at=died)
     how = "ran out of memory" if end.oom else f"exited with code {_code(end)}"

@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ring.core.model.events import EventDraft, Level
-from ring.core.model.ledger import Entry, Phase, StopReason
+from ring.core.model.ledger import Entry, Phase, Why
 from ring.core.model.operations import RemoveInstance, StartInstance
 from ring.core.plan.view import Memory, Plan, RowChange
 
@@ -49,6 +49,7 @@ class Draft:
         self.retry_at = dict(memory.retry_at)
         self.empty_since = dict(memory.empty_since)
         self.deleted_since = dict(memory.deleted_since)
+        self.unreachable = set(memory.unreachable)
         self.in_flight = {op.action.name: op for op in view.operations}
 
     def wake(self, at: float) -> None:
@@ -85,6 +86,7 @@ class Draft:
                 retry_at={n: at for n, at in self.retry_at.items() if n in names},
                 empty_since=kept(self.empty_since),
                 deleted_since=kept(self.deleted_since),
+                unreachable=frozenset(self.unreachable & rows),
             ),
             reasons=self.reasons,
         )
@@ -152,8 +154,10 @@ class RowDraft:
         self.draft.settle_at.pop(entry.name, None)
         self.draft.retry_at.pop(entry.name, None)
 
-    def move(self, entry: Entry, phase: Phase, reason: StopReason | None = None) -> Entry:
+    def move(self, entry: Entry, phase: Phase, reason: Why | None = None) -> Entry:
         """The entry in its new phase; `since` is when it got there."""
+        if reason is None and entry.reason is Why.ATTEMPT and phase in {Phase.SETTLING, Phase.LIVE}:
+            reason = Why.ATTEMPT
         moved = replace(entry, phase=phase, reason=reason, since=self.now.wall)
         self.put(moved)
         return moved
@@ -168,7 +172,7 @@ class RowDraft:
     def act(self, action: Action) -> None:
         self.draft.actions.append(action)
 
-    def cancel_start(self, entry: Entry, reason: StopReason) -> None:
+    def cancel_start(self, entry: Entry, reason: Why) -> None:
         """Gives up an instance that is still being created."""
         operation = self.operation(entry.name)
         if operation is not None and isinstance(operation.action, StartInstance):
@@ -176,7 +180,11 @@ class RowDraft:
         self.move(entry, Phase.STOPPING, reason)
 
     def remove_marked(self) -> None:
-        """Begins the removal of everything that is only there to be removed."""
+        """Begins the removal of everything that is only there to be removed.
+
+        What is not seen is looked for by its name: a create that was repeated after a kill may
+        have made another instance under it than the entry knows.
+        """
         for entry in self.entries(Phase.STOPPING, Phase.COUNTED):
             if self.operation(entry.name) is not None:
                 continue
@@ -189,7 +197,7 @@ class RowDraft:
                 RemoveInstance(
                     self.row.id,
                     entry.name,
-                    entry.instance_id or (instance.id if instance else None),
+                    instance.id if instance else None,
                     grace_s=self.limits.stop_grace_s,
                     stop=instance is None or instance.is_live,
                 )

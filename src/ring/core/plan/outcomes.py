@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, assert_never
 
 from ring.core.model.events import Level
 from ring.core.model.failures import TREATMENT, Disposition, Failure, FailureClass
-from ring.core.model.ledger import Entry, Phase, StopReason
+from ring.core.model.ledger import Entry, Phase, Why
+from ring.core.model.observed import State
 from ring.core.model.operations import (
     Inspected,
     InspectInstance,
@@ -21,6 +22,7 @@ from ring.core.plan import budget
 from ring.core.plan.draft import SCHEDULER
 
 if TYPE_CHECKING:
+    from ring.core.model.observed import Instance
     from ring.core.model.operations import Outcome
     from ring.core.plan.draft import RowDraft
 
@@ -46,8 +48,11 @@ def fold(row: RowDraft) -> None:
                 assert_never(never)
 
 
-def came_up(row: RowDraft, entry: Entry, settled_at: float) -> None:
+def came_up(row: RowDraft, entry: Entry, instance: Instance, settled_at: float) -> None:
     """An instance began to run: counted as present, and confirmed where the status waits for it."""
+    entry = replace(entry, instance_id=instance.id)
+    if row.row.image_digest is None:
+        row.change(image_digest=instance.image_digest)
     before = len(row.entries(Phase.SETTLING, Phase.LIVE))
     row.event(Level.INFO, "scale_up", f"Scaled up from {before} to {before + 1} replicas")
     if row.row.status is Status.RUNNING:
@@ -72,17 +77,11 @@ def _started(row: RowDraft, outcome: Outcome, result: Started) -> None:
                 result.instance.id,
                 Phase.STOPPING,
                 row.now.wall,
-                entry.reason if entry and entry.reason else StopReason.FAILED_CREATE,
+                entry.reason if entry and entry.reason else Why.FAILED_CREATE,
             )
         )
         return
-    if row.row.image_digest is None and result.image_digest is not None:
-        row.change(image_digest=result.image_digest)
-    came_up(
-        row,
-        replace(entry, instance_id=result.instance.id),
-        outcome.ended + row.limits.settle_s,
-    )
+    came_up(row, entry, result.instance, outcome.ended + row.limits.settle_s)
 
 
 def _start_failed(row: RowDraft, outcome: Outcome, result: StartFailed) -> None:
@@ -91,7 +90,7 @@ def _start_failed(row: RowDraft, outcome: Outcome, result: StartFailed) -> None:
         if result.clean:
             row.drop(entry)
         elif entry.phase is not Phase.STOPPING:
-            row.move(entry, Phase.STOPPING, StopReason.FAILED_CREATE)
+            row.move(entry, Phase.STOPPING, Why.FAILED_CREATE)
     if row.row.is_deleted or result.failure.kind is FailureClass.CANCELLED:
         return
     if row.row.halt_reason is not None:
@@ -100,7 +99,7 @@ def _start_failed(row: RowDraft, outcome: Outcome, result: StartFailed) -> None:
     for waiting in row.entries(Phase.CREATING):
         operation = row.operation(waiting.name)
         if operation is not None and not operation.begun:
-            row.cancel_start(waiting, StopReason.FAILED_CREATE)
+            row.cancel_start(waiting, Why.FAILED_CREATE)
 
 
 def _treat(row: RowDraft, outcome: Outcome, failure: Failure) -> None:
@@ -142,10 +141,18 @@ def _halt(row: RowDraft, failure: Failure) -> None:
     row.event(Level.ERROR, treatment.reason, failure.message)
     if treatment.status is not None and row.row.status not in {Status.COMPLETED, Status.FAILED}:
         row.change(status=treatment.status)
-    if failure.kind is FailureClass.INSUFFICIENT_RESOURCES and row.entries(Phase.LIVE):
+    if failure.kind is FailureClass.INSUFFICIENT_RESOURCES and _another_is_up(row):
         row.draft.hold[row.row.id] = row.now.mono + row.limits.memory_retry_s
         return
-    row.change(halt_reason=failure.message)
+    row.change(halt_reason=failure.message, next_create_at=None)
+
+
+def _another_is_up(row: RowDraft) -> bool:
+    """An instance runs, or is about to: memory it was given may come free again."""
+    begun = (row.operation(entry.name) for entry in row.entries(Phase.CREATING))
+    return bool(row.entries(Phase.SETTLING, Phase.LIVE)) or any(
+        operation is not None and operation.begun for operation in begun
+    )
 
 
 def _show(row: RowDraft, status: Status) -> None:
@@ -161,21 +168,16 @@ def _inspected(row: RowDraft, outcome: Outcome, result: Inspected) -> None:
     if entry is None:
         return
     row.draft.retry_at.pop(entry.name, None)
-    if entry.phase is not Phase.SETTLING or not _is_settle(outcome):
-        return
     instance = row.instances.get(entry.name)
     alive = result.instance is not None and result.instance.is_live
-    if alive and instance is not None and instance.is_live:
+    if alive and instance is not None and instance.state is State.EXITED:
+        # Started again by somebody, whose event or listing is yet to come: asked again soon.
+        row.draft.retry_at[entry.name] = (1, row.now.mono + row.limits.unavailable_retry_s)
+    settling = entry.phase is Phase.SETTLING and _is_settle(outcome)
+    if settling and alive and instance is not None and instance.is_live:
         row.move(entry, Phase.LIVE)
         row.draft.settle_at.pop(entry.name, None)
         row.promoted = True
-    elif result.instance is not None:
-        row.event(
-            Level.WARNING,
-            "liveness_unconfirmed",
-            f"Instance {result.instance.id[:12]} ended within {row.limits.settle_s:g} s of its "
-            "start; it is not counted as running",
-        )
 
 
 def _is_settle(outcome: Outcome) -> bool:
@@ -186,8 +188,8 @@ def _removed(row: RowDraft, outcome: Outcome) -> None:
     entry = row.entry(outcome.action.name)
     if entry is None:
         return
-    if entry.reason is StopReason.SCALE_DOWN:
-        leaving = [e for e in row.entries(Phase.STOPPING) if e.reason is StopReason.SCALE_DOWN]
+    if entry.reason is Why.SCALE_DOWN:
+        leaving = [e for e in row.entries(Phase.STOPPING) if e.reason is Why.SCALE_DOWN]
         count = len(row.entries(Phase.SETTLING, Phase.LIVE)) + len(leaving)
         row.event(
             Level.INFO,

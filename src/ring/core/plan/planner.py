@@ -6,6 +6,7 @@ cannot do yet is a reason in the plan.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ring.core.model.events import EventDraft, Level
@@ -28,6 +29,7 @@ def plan(view: View, now: Now, names: NameSource) -> Plan:
         if runtime is None or isinstance(runtime.seen, Unknown):
             _unreachable(draft, row, runtime)
             continue
+        draft.unreachable.discard(row.id)
         work = RowDraft(draft, row, runtime.seen)
         outcomes.fold(work)
         if row.is_deleted:
@@ -93,6 +95,8 @@ def _run(row: RowDraft, live: int) -> None:
 def _leave_crash_loop(row: RowDraft) -> None:
     """An attempt that lived long enough to be forgiven ends the state."""
     if row.row.status is Status.CRASH_LOOP_BACK_OFF and row.row.restart_count == 0:
+        for entry in budget.attempts(row, Phase.LIVE):
+            row.put(replace(entry, reason=None))
         _run(row, len(row.entries(Phase.LIVE)))
         row.draft.wake(row.now.mono)
 
@@ -104,7 +108,9 @@ def _unreachable(draft: Draft, row: Deployment, runtime: RuntimeView | None) -> 
     else:
         text = f"The {name} runtime does not answer: nothing is changed until it does"
     draft.reasons[row.id] = text
-    if runtime is None or (isinstance(runtime.seen, Unknown) and runtime.seen.tried):
+    tried = runtime is None or (isinstance(runtime.seen, Unknown) and runtime.seen.tried)
+    if tried and row.id not in draft.unreachable:
+        draft.unreachable.add(row.id)
         draft.events.append(EventDraft(row.id, Level.WARNING, "runtime_unavailable", text, name))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ring.core.model.events import Level
-from ring.core.model.ledger import Entry, Phase, StopReason
+from ring.core.model.ledger import Entry, Phase, Why
 from ring.core.plan.draft import SCHEDULER
 
 if TYPE_CHECKING:
@@ -35,18 +35,14 @@ def _mark(row: RowDraft) -> int:
     """Marks what is not marked yet; how many those are."""
     marked = 0
     for entry in row.entries(Phase.CREATING):
-        row.cancel_start(entry, StopReason.DELETE)
+        row.cancel_start(entry, Why.DELETE)
         marked += 1
     for entry in row.entries(Phase.SETTLING, Phase.LIVE):
-        row.move(entry, Phase.STOPPING, StopReason.DELETE)
+        row.move(entry, Phase.STOPPING, Why.DELETE)
         marked += 1
     for name, instance in row.instances.items():
         if row.entry(name) is None and row.operation(name) is None:
-            row.put(
-                Entry(
-                    name, row.row.id, instance.id, Phase.STOPPING, row.now.wall, StopReason.DELETE
-                )
-            )
+            row.put(Entry(name, row.row.id, instance.id, Phase.STOPPING, row.now.wall, Why.DELETE))
             marked += 1
     return marked
 

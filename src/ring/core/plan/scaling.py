@@ -6,7 +6,7 @@ from itertools import takewhile
 from typing import TYPE_CHECKING
 
 from ring.core.model.ids import InstanceName, instance_name
-from ring.core.model.ledger import Entry, Phase, StopReason
+from ring.core.model.ledger import Entry, Phase, Why
 from ring.core.model.observed import Unknown
 from ring.core.model.operations import InspectInstance, StartInstance
 from ring.core.model.status import FINAL, Status
@@ -31,11 +31,18 @@ def compare(row: RowDraft) -> None:
             _give_up(row, entry)
         row.reason(f"removing {surplus} of {surplus + row.row.target} instances")
     elif surplus < 0 and obstacle is None:
-        missing = 1 if row.row.status is Status.CRASH_LOOP_BACK_OFF else -surplus
-        _start(row, missing)
-        row.reason(f"creating {missing} of {row.row.target} instances")
+        _fill(row, -surplus)
     elif surplus < 0:
         row.reason(f"{-surplus} of {row.row.target} instances missing: {obstacle}")
+
+
+def _fill(row: RowDraft, missing: int) -> None:
+    why = None
+    if row.row.status is Status.CRASH_LOOP_BACK_OFF:
+        missing, why = 1, Why.ATTEMPT
+        row.change(next_create_at=None)
+    _start(row, missing, why)
+    row.reason(f"creating {missing} of {row.row.target} instances")
 
 
 def _obstacle(row: RowDraft) -> str | None:
@@ -58,8 +65,7 @@ def _obstacles(row: RowDraft) -> Iterator[str]:
     if waits_until > row.now.mono:
         row.draft.wake(waits_until)
         yield f"next attempt in {waits_until - row.now.mono:.0f} s"
-    attempting = row.row.next_create_at is None and row.entries(*PRESENT)
-    if row.row.status is Status.CRASH_LOOP_BACK_OFF and attempting:
+    if row.row.status is Status.CRASH_LOOP_BACK_OFF and budget.attempts(row, *PRESENT):
         yield ATTEMPT_UNDER_WAY
 
 
@@ -87,16 +93,14 @@ def _resume(row: RowDraft, obstacle: str | None) -> None:
         if obstacle is None or obstacle == ATTEMPT_UNDER_WAY:
             row.act(StartInstance(row.row.id, entry.name, resume=True))
         else:
-            row.move(entry, Phase.STOPPING, StopReason.FAILED_CREATE)
+            row.move(entry, Phase.STOPPING, Why.FAILED_CREATE)
 
 
-def _start(row: RowDraft, count: int) -> None:
+def _start(row: RowDraft, count: int, why: Why | None = None) -> None:
     for _ in range(count):
         name = _fresh_name(row)
-        row.put(Entry(name, row.row.id, None, Phase.CREATING, row.now.wall))
+        row.put(Entry(name, row.row.id, None, Phase.CREATING, row.now.wall, why))
         row.act(StartInstance(row.row.id, name))
-    if row.row.status is Status.CRASH_LOOP_BACK_OFF:
-        row.change(next_create_at=None)  # stays so until the attempt has failed or lived
 
 
 def _fresh_name(row: RowDraft) -> InstanceName:
@@ -126,10 +130,10 @@ def _victims(row: RowDraft) -> list[Entry]:
 def _give_up(row: RowDraft, entry: Entry) -> None:
     row.draft.actions[:] = [one for one in row.draft.actions if one.name != entry.name]
     if entry.phase is Phase.CREATING:
-        row.cancel_start(entry, StopReason.FAILED_CREATE)
+        row.cancel_start(entry, Why.FAILED_CREATE)
     else:
         row.draft.settle_at.pop(entry.name, None)
-        row.move(entry, Phase.STOPPING, StopReason.SCALE_DOWN)
+        row.move(entry, Phase.STOPPING, Why.SCALE_DOWN)
 
 
 def settle(row: RowDraft) -> None:

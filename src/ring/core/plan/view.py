@@ -50,6 +50,8 @@ class Memory:
     empty_since: Mapping[DeploymentId, float] = field(default_factory=dict)
     """When a deleted row was first seen with nothing left."""
     deleted_since: Mapping[DeploymentId, float] = field(default_factory=dict)
+    unreachable: frozenset[DeploymentId] = frozenset()
+    """Rows that have told that their runtime does not answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +83,6 @@ class View:
     outcomes: tuple[Outcome, ...]
     runtimes: Mapping[str, RuntimeView]
     """Registered runtimes; instances filtered to this group's rows."""
-    server_id: str
     memory: Memory = field(default_factory=Memory)
     limits: Limits = field(default_factory=Limits)
 

@@ -1,0 +1,26 @@
+"""The label keys that Ring writes on its instances; no label of a manifest takes their place.
+
+Any other key, another `ring.` one too, is the author's and goes to the engine as it is.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+DEPLOYMENT: Final = "ring_deployment"
+"""The deployment's id: the only one that tells whose an instance is. Refused in a manifest."""
+MANAGED: Final = "ring.managed"
+NAMESPACE: Final = "ring.namespace"
+NAME: Final = "ring.name"
+KIND: Final = "ring.kind"
+SERVER: Final = "ring.server"
+
+OWN: Final = frozenset({DEPLOYMENT, MANAGED, NAMESPACE, NAME, KIND, SERVER})
+
+
+def own_among(keys: Iterable[str]) -> tuple[str, ...]:
+    """Those that are Ring's, in order: they are left out when an instance is created."""
+    return tuple(sorted(OWN.intersection(keys)))

@@ -1,0 +1,272 @@
+"""A deployment's instances read as one: whose logs there are, in which order, and until when.
+
+Which instances exist is the observers' knowledge; what they wrote is read from the runtime when
+somebody asks, and kept nowhere.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from ring.core.errors import NotFound
+from ring.core.logs import Bookmark, record
+from ring.core.model.logs import LogQuery
+from ring.core.model.observed import State, Unknown
+from ring.core.model.status import FINAL
+from ring.engine.backlog import Backlog
+from ring.runtimes import base
+from ring.runtimes.base import Gone, RuntimeFailure, Unavailable
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
+    from datetime import datetime
+    from types import TracebackType
+
+    from ring.core.model.deployment import Deployment
+    from ring.core.model.ids import DeploymentId, InstanceId
+    from ring.core.model.logs import LogRecord
+    from ring.core.model.observed import Instance, Listing
+    from ring.runtimes.registry import Registry
+    from ring.store.store import Store
+
+log = logging.getLogger(__name__)
+
+LOOK_S = 0.5
+"""How often a follower looks whether its deployment is over."""
+RETRY_S = 2.0
+SETTLE_S = 2.0
+"""For the last lines of instances whose deployment is gone."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which lines of which instances."""
+
+    tail: int | None = None
+    """Of each instance at most so many, the last ones."""
+    since: datetime | None = None
+    container: str = ""
+    """Only of instances whose id begins with this, or whose name has it."""
+
+    def takes(self, instance: Instance) -> bool:
+        return instance.id.startswith(self.container) or self.container in instance.name
+
+
+class Watched(Protocol):
+    """What an observer knows of instances."""
+
+    def seen(self, rows: Iterable[DeploymentId]) -> Listing | Unknown: ...
+
+    def instances(self, row: DeploymentId) -> tuple[Instance, ...]: ...
+
+    def watch(self, row: DeploymentId, told: Callable[[], None]) -> None: ...
+
+    def unwatch(self, row: DeploymentId, told: Callable[[], None]) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class _Source:
+    """Where the logs of one deployment come from."""
+
+    runtime: base.Logs
+    observer: Watched
+    row: DeploymentId
+    wanted: Wanted
+
+    def instances(self) -> list[Instance]:
+        """Those that are wanted, oldest first."""
+        return [one for one in self.observer.instances(self.row) if self.wanted.takes(one)]
+
+
+class Logs:
+    """Reads and follows."""
+
+    def __init__(self, store: Store, runtimes: Registry, observers: Mapping[str, Watched]) -> None:
+        self._store = store
+        self._runtimes = runtimes
+        self._observers = observers
+
+    def read(self, row: Deployment, wanted: Wanted) -> AsyncGenerator[LogRecord, None]:
+        """What there is, instance after instance, ended ones too.
+
+        Raises NotFound; Unavailable and RuntimeFailure while it is read.
+        """
+        return _read(self._source(row, wanted))
+
+    def follow(self, row: Deployment, wanted: Wanted) -> Follower:
+        """What there is and what comes, of all instances at once. Raises NotFound."""
+        return Follower(self._store, self._source(row, wanted))
+
+    def _source(self, row: Deployment, wanted: Wanted) -> _Source:
+        name = row.spec.runtime
+        runtime = self._runtimes.get(name)
+        if runtime is None:
+            raise NotFound(f"this server drives no runtime '{name}'")
+        if not isinstance(runtime, base.Logs):
+            raise NotFound(f"the runtime '{name}' keeps no logs")
+        return _Source(runtime, self._observers[name], row.id, wanted)
+
+
+async def _read(source: _Source) -> AsyncGenerator[LogRecord, None]:
+    seen = source.observer.seen((source.row,))
+    if isinstance(seen, Unknown):
+        raise Unavailable(f"the runtime cannot be asked for logs: {seen.detail}")
+    query = LogQuery(source.wanted.tail, source.wanted.since)
+    for instance in source.instances():
+        with contextlib.suppress(Gone):
+            async with contextlib.aclosing(source.runtime.logs(instance.id, query)) as lines:
+                async for line in lines:
+                    yield record(instance.name, line)
+
+
+class Follower:
+    """One reader of a deployment's logs, from entering to leaving; leaving ends every reading.
+
+    A reader that is slow delays the reading of its own streams, and nobody else's.
+    """
+
+    def __init__(self, store: Store, source: _Source) -> None:
+        self._store = store
+        self._source = source
+        self._backlog = Backlog()
+        self._readings: dict[InstanceId, _Reading] = {}
+        self._news = asyncio.Event()
+        self._has_looked = False
+        self._task: asyncio.Task[None] | None = None
+
+    async def __aenter__(self) -> Follower:
+        self._source.observer.watch(self._source.row, self._news.set)
+        self._task = asyncio.create_task(self._attend())
+        self._task.add_done_callback(lambda _: self._backlog.close())
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._source.observer.unwatch(self._source.row, self._news.set)
+        tasks = [task for task in (self._task, *self._tasks()) if task is not None]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def batch(self) -> Sequence[LogRecord]:
+        """The next records, as soon as there are any; none: it is over. May be cancelled."""
+        records = await self._backlog.take()
+        if not records and self._task is not None and self._task.done():
+            self._task.result()
+        return records
+
+    async def _attend(self) -> None:
+        """Until the row is purged, or final with every instance ended."""
+        while (row := self._store.deployment(self._source.row)) is not None:
+            self._news.clear()
+            instances = self._source.instances()
+            self._look(instances)
+            reading = [task for task in self._tasks() if not task.done()]
+            if row.status in FINAL and not reading and not any(one.is_live for one in instances):
+                return
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(LOOK_S):
+                    await self._news.wait()
+        if tasks := self._tasks():
+            await asyncio.wait(tasks, timeout=SETTLE_S)
+
+    def _look(self, instances: Iterable[Instance]) -> None:
+        """Begins to read what is not being read; whatever turns up later is read whole."""
+        for task in self._tasks():
+            if task.done():
+                task.result()
+        for instance in instances:
+            if instance.state is State.CREATED:  # it has written nothing, and following would end
+                continue
+            reading = self._readings.get(instance.id)
+            if reading is None:
+                wanted = Wanted() if self._has_looked else self._source.wanted
+                reading = _Reading(self._source.runtime, instance, wanted, self._backlog)
+                self._readings[instance.id] = reading
+                reading.begin(self._news.set)
+            elif instance.is_live and reading.may_begin_again():
+                reading.begin(self._news.set)
+        if not isinstance(self._source.observer.seen((self._source.row,)), Unknown):
+            self._has_looked = True
+        present = {instance.id for instance in instances}
+        self._readings = {
+            key: reading
+            for key, reading in self._readings.items()
+            if key in present or not reading.is_done
+        }
+
+    def _tasks(self) -> list[asyncio.Task[None]]:
+        return [reading.task for reading in self._readings.values() if reading.task is not None]
+
+
+class _Reading:
+    """One instance's lines on their way to a reader, resumed where the engine broke off."""
+
+    def __init__(
+        self, runtime: base.Logs, instance: Instance, wanted: Wanted, backlog: Backlog
+    ) -> None:
+        self.task: asyncio.Task[None] | None = None
+        self._runtime = runtime
+        self._instance = instance
+        self._wanted = wanted
+        self._backlog = backlog
+        self._bookmark = Bookmark()
+        self._is_timed = True
+        self._is_refused = False
+        self._ended_at = 0.0
+
+    @property
+    def is_done(self) -> bool:
+        return self.task is not None and self.task.done()
+
+    def begin(self, ended: Callable[[], None]) -> None:
+        self.task = asyncio.create_task(self._run())
+        self.task.add_done_callback(lambda _: ended())
+
+    def may_begin_again(self) -> bool:
+        """It ended, and not just now: who tells that the instance lives may not know yet."""
+        now = asyncio.get_running_loop().time()
+        return self.is_done and not self._is_refused and now - self._ended_at >= LOOK_S
+
+    async def _run(self) -> None:
+        try:
+            while True:
+                try:
+                    await self._read(follow=True)
+                    if self._is_timed:
+                        # An engine may end what is followed before the last words are out.
+                        await self._read(follow=False)
+                except Unavailable:
+                    await asyncio.sleep(RETRY_S)
+                else:
+                    return
+        except Gone:
+            return
+        except RuntimeFailure as error:
+            self._is_refused = True
+            log.warning("cannot follow the logs of %s: %s", self._instance.name, error)
+        finally:
+            self._ended_at = asyncio.get_running_loop().time()
+
+    async def _read(self, *, follow: bool) -> None:
+        lines = self._runtime.logs(self._instance.id, self._query(follow=follow))
+        async with contextlib.aclosing(lines):
+            async for line in lines:
+                self._is_timed = line.at is not None
+                if self._bookmark.takes(line.stream, line.at, line.message):
+                    await self._backlog.put(record(self._instance.name, line))
+
+    def _query(self, *, follow: bool) -> LogQuery:
+        since = self._bookmark.since()
+        self._bookmark.resume()
+        if since is None:
+            return LogQuery(self._wanted.tail, self._wanted.since, follow)
+        return LogQuery(None, since, follow)

@@ -1,0 +1,205 @@
+"""Brings one instance up: what it needs first, then create and start, nothing left on failure.
+
+Preparing (memory, image) is apart from running, because a pull takes as long as it takes and
+must not hold a place among the starts.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ring.core.model.failures import Failure, FailureClass
+from ring.core.model.observed import State
+from ring.core.model.operations import Result, Started, StartFailed
+from ring.core.model.spec import SecretRef
+from ring.engine.admission import Admission, Promise
+from ring.engine.removing import clear
+from ring.runtimes.base import Gone, Image, NameTaken, Order, RuntimeFailure
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from ring.clock import Clock
+    from ring.core.model.deployment import Deployment
+    from ring.core.model.ids import DeploymentId, InstanceName
+    from ring.core.model.observed import Instance
+    from ring.core.model.operations import StartInstance
+    from ring.core.plan.view import Limits
+    from ring.runtimes.base import Runtime
+
+
+@dataclass(frozen=True, slots=True)
+class _Prepared:
+    found: Instance | None
+    """What an earlier attempt under this name has made."""
+    image: Image | None
+    promise: Promise
+    used_s: float
+    """How much of the deadline is gone."""
+
+
+class Starter:
+    """Starts instances of any runtime; what is prepared waits here under its name."""
+
+    def __init__(
+        self,
+        server_id: str,
+        clock: Clock,
+        admission: Admission,
+        *,
+        limits: Limits,
+        default_host_ip: str | None,
+    ) -> None:
+        self._server_id = server_id
+        self._clock = clock
+        self._admission = admission
+        self._limits = limits
+        self._default_host_ip = default_host_ip
+        self._images: dict[DeploymentId, _RowImage] = {}
+        self._prepared: dict[InstanceName, _Prepared] = {}
+
+    async def prepare(
+        self, action: StartInstance, row: Deployment, runtime: Runtime
+    ) -> Result | None:
+        """Finds what is there, keeps the memory, resolves the image. None: ready to run."""
+        began = self._clock.mono()
+        promise = Promise()
+        try:
+            async with asyncio.timeout(self._limits.apply_timeout_s):
+                found = await runtime.find(action.name) if action.resume else None
+                image = None
+                if not runtime.is_remote and (found is None or not found.is_live):
+                    promise = self._admission.admit(row.spec)
+                if found is None:
+                    image = await self._image(row, runtime)
+        except TimeoutError:
+            promise.release()
+            return StartFailed(self._late(action), clean=not action.resume)
+        except RuntimeFailure as error:
+            promise.release()
+            return StartFailed(error.failure, clean=not action.resume)
+        except BaseException:
+            promise.release()
+            raise
+        used_s = self._clock.mono() - began
+        self._prepared[action.name] = _Prepared(found, image, promise, used_s)
+        return None
+
+    def forget(self, action: StartInstance) -> None:
+        """What was prepared under this name is not run."""
+        prepared = self._prepared.pop(action.name, None)
+        if prepared is not None:
+            prepared.promise.release()
+
+    async def run(self, action: StartInstance, row: Deployment, runtime: Runtime) -> Result:
+        """Creates and starts what was prepared."""
+        prepared = self._prepared.pop(action.name)
+        left_s = max(self._limits.apply_timeout_s - prepared.used_s, 0.0)
+        try:
+            async with asyncio.timeout(left_s):
+                return Started(await self._bring_up(action, row, runtime, prepared))
+        except TimeoutError:
+            return StartFailed(self._late(action), clean=await clear(runtime, action))
+        except RuntimeFailure as error:
+            away = error.failure.kind is FailureClass.UNAVAILABLE
+            return StartFailed(error.failure, clean=not away and await clear(runtime, action))
+        finally:
+            prepared.promise.release()
+
+    async def _bring_up(
+        self, action: StartInstance, row: Deployment, runtime: Runtime, prepared: _Prepared
+    ) -> Instance:
+        found = prepared.found
+        if found is None:
+            await runtime.ensure_network(row.spec.namespace)
+            found = await self._create(action, row, runtime, prepared)
+        if found.state is State.EXITED:
+            raise RuntimeFailure(
+                FailureClass.OTHER, f"An instance named {action.name} had ended already"
+            )
+        try:
+            if not found.is_live:
+                await runtime.start(found.id)
+            return await runtime.inspect(found.id)
+        except Gone as error:
+            raise RuntimeFailure(
+                FailureClass.OTHER,
+                f"Instance {action.name} was removed from outside while it came up",
+            ) from error
+
+    async def _create(
+        self, action: StartInstance, row: Deployment, runtime: Runtime, prepared: _Prepared
+    ) -> Instance:
+        assert prepared.image is not None  # noqa: S101 - prepared whenever nothing was found
+        order = Order(
+            name=action.name,
+            deployment_id=row.id,
+            server_id=self._server_id,
+            spec=row.spec,
+            image=prepared.image,
+            environment=environment(row, action),
+            default_host_ip=self._default_host_ip,
+        )
+        try:
+            return await runtime.create(order)
+        except NameTaken as error:
+            # An earlier request under this name was carried out after its client had gone.
+            found = await runtime.find(action.name)
+            if found is None or found.deployment_id != row.id:
+                raise RuntimeFailure(FailureClass.OTHER, error.message) from error
+            return found
+
+    async def _image(self, row: Deployment, runtime: Runtime) -> Image:
+        """The row's image: whoever comes first finds it out, the others take the same digest."""
+        async with self._row_image(row.id) as shared:
+            image = await runtime.resolve_image(
+                row.spec.image, row.spec.pull_policy, row.image_digest or shared.digest
+            )
+            shared.digest = image.digest
+            return image
+
+    @asynccontextmanager
+    async def _row_image(self, row: DeploymentId) -> AsyncIterator[_RowImage]:
+        shared = self._images.setdefault(row, _RowImage())
+        shared.users += 1
+        try:
+            async with shared.lock:
+                yield shared
+        finally:
+            shared.users -= 1
+            if not shared.users:
+                self._images.pop(row, None)
+
+    def _late(self, action: StartInstance) -> Failure:
+        return Failure(
+            FailureClass.TIMEOUT,
+            f"Instance {action.name} did not come up within "
+            f"{self._limits.apply_timeout_s:g} seconds; it is given up and tried again",
+        )
+
+
+class _RowImage:
+    """What the creates of one row that are in flight together know of its image."""
+
+    def __init__(self) -> None:
+        self.lock = asyncio.Lock()
+        self.digest: str | None = None
+        self.users = 0
+
+
+def environment(row: Deployment, action: StartInstance) -> dict[str, str]:
+    """What the instance gets: Ring's own names first, the user's win."""
+    own = {
+        "RING_NAMESPACE": row.spec.namespace,
+        "RING_DEPLOYMENT": row.spec.name,
+        "RING_INSTANCE": action.name,
+    }
+    plain = {
+        name: value
+        for name, value in row.spec.environment.items()
+        if not isinstance(value, SecretRef)
+    }
+    return {**own, **plain}

@@ -1,0 +1,411 @@
+"""A deployment's logs: which instances, in which order, until when; and a reader that is slow."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from dataclasses import replace
+from typing import TYPE_CHECKING, cast
+
+import pytest
+
+from ring.core.errors import NotFound
+from ring.core.model.failures import FailureClass
+from ring.core.model.ids import InstanceName
+from ring.core.model.logs import LogLevel, LogRecord
+from ring.core.model.status import Status
+from ring.core.plan.view import Plan
+from ring.engine.backlog import Backlog
+from ring.engine.logs import Logs, Wanted
+from ring.runtimes.base import RuntimeFailure, Unavailable
+from ring.runtimes.fake import FakeRuntime
+from tests.engine.bench import Bench
+from tests.engine.plant import Plant
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Coroutine
+
+    from ring.core.model.deployment import Deployment
+    from ring.core.model.observed import Instance
+    from ring.engine.logs import Follower
+    from ring.runtimes.base import Runtime
+
+
+class Scene:
+    """A running server with one deployment, and a reader of its logs."""
+
+    def __init__(self) -> None:
+        self.bench = Bench()
+        self.plant = Plant(self.bench)
+
+    def run(self, main: Coroutine[None, None, None]) -> None:
+        self.bench.run(main)
+
+    async def begin(self, **members: object) -> Deployment:
+        await self.plant.start()
+        row = await self.plant.apply(**members)  # type: ignore[arg-type]  # named by the tests
+        await self.bench.wait(1)
+        return row
+
+    def instances(self, row: Deployment) -> tuple[Instance, ...]:
+        return self.plant.engine.instances(row.id)
+
+    def write(self, instance: Instance, *texts: str) -> None:
+        for text in texts:
+            self.bench.engine.write(instance.id, text)
+
+    async def read(self, row: Deployment, **wanted: object) -> list[tuple[str, str]]:
+        asked = Wanted(**wanted)  # type: ignore[arg-type]  # named by the tests
+        records = self.plant.engine.logs.read(self.bench.now(row), asked)
+        return [(record.instance, record.message) async for record in records]
+
+    @contextlib.asynccontextmanager
+    async def following(self, row: Deployment, **wanted: object) -> AsyncIterator[Reader]:
+        asked = Wanted(**wanted)  # type: ignore[arg-type]  # named by the tests
+        async with self.plant.engine.logs.follow(self.bench.now(row), asked) as follower:
+            reader = Reader(self.bench, follower)
+            await self.bench.idle()
+            yield reader
+
+
+class Reader:
+    def __init__(self, bench: Bench, follower: Follower) -> None:
+        self._bench = bench
+        self._follower = follower
+
+    async def messages(self) -> list[str]:
+        """What has come by now."""
+        await self._bench.idle()
+        try:
+            async with asyncio.timeout(0.001):
+                return [record.message for record in await self._follower.batch()]
+        except TimeoutError:
+            return []
+
+    async def is_over(self, within_s: float = 10.0) -> bool:
+        async with asyncio.timeout(within_s):
+            return not await self._follower.batch()
+
+
+@pytest.fixture
+def scene() -> Scene:
+    return Scene()
+
+
+def test_instance_after_instance_in_the_order_they_were_made(scene: Scene) -> None:
+    async def main() -> None:
+        row = await scene.begin(replicas=2)
+        first, second = scene.instances(row)
+        scene.write(first, "a1\n")
+        scene.write(second, "b1\n", "b2\nb3\n")
+        scene.write(second, "b4\n")
+        a, b = first.name, second.name
+        assert await scene.read(row) == [(a, "a1"), (b, "b1"), (b, "b2"), (b, "b3"), (b, "b4")]
+        assert await scene.read(row, tail=1) == [(a, "a1"), (b, "b4")]
+        assert await scene.read(row, container=first.id[:60] + "zzzz") == []
+        assert await scene.read(row, container=first.id) == [(a, "a1")]
+        assert await scene.read(row, container=a[-8:]) == [(a, "a1")]
+        since = scene.bench.engine.containers[second.id].lines[2].at
+        assert await scene.read(row, since=since) == [(b, "b3"), (b, "b4")]
+
+    scene.run(main())
+
+
+def test_what_has_ended_is_read_too(scene: Scene) -> None:
+    async def main() -> None:
+        row = await scene.begin()
+        (only,) = scene.instances(row)
+        scene.write(only, "INFO: done\n")
+        scene.bench.held.hold("remove")
+        scene.bench.engine.exit(only.id, 0)
+        await scene.bench.wait(1)
+        assert scene.instances(row) == ()
+        (record,) = [one async for one in scene.plant.engine.logs.read(row, Wanted())]
+        assert (record.message, record.level, record.stream) == (
+            "INFO: done",
+            LogLevel.INFO,
+            "stdout",
+        )
+
+    scene.run(main())
+
+
+def test_a_runtime_that_is_away_is_no_silence(scene: Scene) -> None:
+    async def main() -> None:
+        row = await scene.begin()
+        scene.bench.engine.go_away()
+        with pytest.raises(Unavailable):
+            await scene.read(row)
+        await scene.bench.wait(5)
+        with pytest.raises(Unavailable, match="cannot be asked for logs"):
+            await scene.read(row)
+
+    scene.run(main())
+
+
+def test_a_runtime_that_is_not_there(scene: Scene) -> None:
+    async def main() -> None:
+        row = await scene.begin()
+        stranger = replace(row, spec=row.spec.model_copy(update={"runtime": "podman"}))
+        with pytest.raises(NotFound, match="podman"):
+            scene.plant.engine.logs.read(stranger, Wanted())
+
+    scene.run(main())
+
+
+class Silent:
+    """A runtime of which only this is asked: whether it has logs."""
+
+
+def test_a_runtime_that_keeps_none(scene: Scene) -> None:
+    async def main() -> None:
+        row = await scene.begin()
+        runtimes = {"docker": cast("Runtime", Silent())}
+        logs = Logs(scene.bench.store, runtimes, scene.plant.engine.observers)
+        with pytest.raises(NotFound, match="keeps no logs"):
+            logs.follow(row, Wanted())
+
+    scene.run(main())
+
+
+def test_following_mixes_instances_and_goes_on(scene: Scene) -> None:
+    async def main() -> None:
+        row = await scene.begin(replicas=2)
+        first, second = scene.instances(row)
+        scene.write(first, "a1\n", "a2\n")
+        async with scene.following(row, tail=1) as reader:
+            assert await reader.messages() == ["a2"]
+            scene.write(second, "b1\n")
+            scene.write(first, "a3\n")
+            assert sorted(await reader.messages()) == ["a3", "b1"]
+            await scene.bench.wait(60)
+            assert await reader.messages() == []
+
+    scene.run(main())
+
+
+def test_instances_made_later_join_with_their_first_line(scene: Scene) -> None:
+    async def main() -> None:
+        row = await scene.begin()
+        (first,) = scene.instances(row)
+        async with scene.following(row, tail=0) as reader:
+            scene.bench.engine.exit(first.id, 1)
+            await scene.bench.idle()
+            await scene.bench.wait(0.2)
+            (successor,) = scene.instances(row)
+            assert successor.id != first.id
+            scene.write(successor, "hello\n", "again\n")
+            assert await reader.messages() == ["hello", "again"]
+
+    scene.run(main())
+
+
+def test_the_filter_holds_for_those_made_later(scene: Scene) -> None:
+    async def main() -> None:
+        row = await scene.begin()
+        (first,) = scene.instances(row)
+        async with scene.following(row, container=first.name) as reader:
+            scene.write(first, "a\n")
+            assert await reader.messages() == ["a"]
+            scene.bench.engine.exit(first.id, 1)
+            await scene.bench.wait(1)
+            scene.write(scene.instances(row)[0], "b\n")
+            assert await reader.messages() == []
+
+    scene.run(main())
+
+
+def test_following_ends_when_the_row_is_purged(scene: Scene) -> None:
+    async def main() -> None:
+        row = await scene.begin(replicas=2)
+        first, _ = scene.instances(row)
+        async with scene.following(row) as reader:
+            await scene.plant.delete(row)
+            await scene.bench.wait(30)
+            assert scene.bench.store.deployment(row.id) is None
+            assert await reader.is_over()
+        assert scene.bench.engine.readers == set()
+        assert first.id not in scene.bench.engine.containers
+
+    scene.run(main())
+
+
+def test_following_ends_with_a_finished_deployment(scene: Scene) -> None:
+    async def main() -> None:
+        row = await scene.begin()
+        (only,) = scene.instances(row)
+        async with scene.following(row) as reader:
+            scene.write(only, "last words\n")
+            scene.bench.engine.exit(only.id, 0)
+            assert await reader.messages() == ["last words"]
+            assert await reader.is_over()
+        assert scene.bench.now(row).status is Status.COMPLETED
+        async with scene.following(row) as reader:
+            assert await reader.is_over()
+
+    scene.run(main())
+
+
+def test_an_instance_that_is_started_again_is_read_on(scene: Scene) -> None:
+    async def main() -> None:
+        row = await scene.begin(replicas=2)
+        only, _ = scene.instances(row)
+        async with scene.following(row, container=only.name) as reader:
+            scene.write(only, "one\n")
+            assert await reader.messages() == ["one"]
+            scene.bench.held.holds_events = True
+            scene.bench.engine.exit(only.id, 0)
+            await scene.bench.idle()
+            scene.bench.engine.start(only.id)
+            scene.write(only, "two\n")
+            await scene.bench.wait(1)
+            assert await reader.messages() == ["two"]
+
+    scene.run(main())
+
+
+def test_an_engine_that_breaks_off_repeats_and_loses_nothing(scene: Scene) -> None:
+    async def main() -> None:
+        row = await scene.begin()
+        (only,) = scene.instances(row)
+        async with scene.following(row) as reader:
+            scene.write(only, "one\n", "one\n")
+            assert await reader.messages() == ["one", "one"]
+            scene.bench.engine.go_away()
+            scene.write(only, "one\n", "two\n")
+            await scene.bench.wait(10)
+            assert await reader.messages() == []
+            scene.bench.engine.come_back()
+            await scene.bench.wait(10)
+            assert await reader.messages() == ["one", "two"]
+
+    scene.run(main())
+
+
+def test_an_engine_that_refuses_is_asked_once(
+    scene: Scene, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def main() -> None:
+        row = await scene.begin()
+        refusal = RuntimeFailure(FailureClass.OTHER, "the log driver does not support reading")
+        scene.bench.engine.refusals["logs"] = refusal
+        with pytest.raises(RuntimeFailure, match="does not support reading"):
+            await scene.read(row)
+        async with scene.following(row) as reader:
+            await scene.bench.wait(30)
+            assert await reader.messages() == []
+
+    scene.run(main())
+    assert len([one for one in caplog.messages if "does not support reading" in one]) == 1
+
+
+def test_a_runtime_that_is_not_known_yet_is_waited_for(scene: Scene) -> None:
+    async def main() -> None:
+        row = await scene.begin()
+        (only,) = scene.instances(row)
+        scene.write(only, "one\n", "two\n")
+        scene.bench.engine.go_away()
+        restarted = Plant(scene.bench)
+        await restarted.start()
+        async with restarted.engine.logs.follow(row, Wanted(tail=1)) as follower:
+            reader = Reader(scene.bench, follower)
+            assert await reader.messages() == []
+            scene.bench.engine.come_back()
+            await scene.bench.wait(10)
+            assert await reader.messages() == ["two"]
+
+    scene.run(main())
+
+
+def test_leaving_ends_every_reading_at_once(scene: Scene) -> None:
+    async def main() -> None:
+        row = await scene.begin(replicas=3)
+        async with scene.following(row):
+            assert len(scene.bench.engine.readers) == 3
+        assert scene.bench.engine.readers == set()
+        assert scene.plant.engine.observers["docker"]._watchers == {}
+
+    scene.run(main())
+
+
+def test_a_defect_reaches_the_reader(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def main() -> None:
+        row = await scene.begin()
+
+        def broken(*_: object) -> None:
+            raise ValueError("lost")
+
+        monkeypatch.setattr(FakeRuntime, "logs", broken)
+        async with scene.plant.engine.logs.follow(row, Wanted()) as follower:
+            with pytest.raises(ValueError, match="lost"):
+                await follower.batch()
+
+    scene.run(main())
+
+
+def test_a_slow_reader_is_waited_for_and_delays_nobody(scene: Scene) -> None:
+    async def main() -> None:
+        row = await scene.begin()
+        (only,) = scene.instances(row)
+        for number in range(1000):
+            scene.write(only, f"{number:04d} {'x' * 1000}\n")
+        async with scene.following(row) as slow, scene.following(row) as quick:
+            await scene.bench.wait(1)
+            held = slow._follower._backlog._size
+            assert held < 300_000
+            seen = [message for _ in range(6) for message in await quick.messages()]
+            assert [int(message[:4]) for message in seen] == list(range(1000))
+            assert slow._follower._backlog._size == held
+            late = [message for _ in range(6) for message in await slow.messages()]
+            assert late == seen
+
+    scene.run(main())
+
+
+def _record(message: str) -> LogRecord:
+    return LogRecord(InstanceName("a"), message, LogLevel.UNKNOWN, None, "stdout")
+
+
+def test_a_backlog_lets_every_writer_have_its_turn() -> None:
+    bench = Bench()
+
+    async def write(backlog: Backlog, word: str) -> None:
+        for _ in range(30):
+            await backlog.put(_record(word))
+
+    async def main() -> None:
+        backlog = Backlog(room=2560)
+        for word in "abc":
+            bench.spawn(write(backlog, word))
+        taken = []
+        for _ in range(3):
+            await bench.idle()
+            taken.append({record.message for record in await backlog.take()})
+        assert set.union(*taken) == set("abc")
+
+    bench.run(main())
+
+
+def test_a_closed_backlog_gives_what_it_has_and_then_nothing() -> None:
+    bench = Bench()
+
+    async def main() -> None:
+        backlog = Backlog()
+        await backlog.put(_record("a"))
+        backlog.close()
+        assert [record.message for record in await backlog.take()] == ["a"]
+        assert await backlog.take() == []
+
+    bench.run(main())
+
+
+def test_a_purge_behind_everybodys_back(scene: Scene) -> None:
+    """Instances that do not end hold a reader up for a moment only."""
+
+    async def main() -> None:
+        row = await scene.begin()
+        async with scene.following(row) as reader:
+            assert await scene.bench.store.commit(Plan(purge=(scene.bench.now(row),)))
+            assert await reader.is_over(within_s=5)
+
+    scene.run(main())
