@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
     from ring.core.model.ids import InstanceId
+    from ring.core.model.logs import Stream
     from ring.runtimes.base import Runtime
 
 UNTIL_TOLD = (
@@ -47,6 +48,10 @@ class Outside(Protocol):
         """The program ends by itself."""
         ...
 
+    async def writes(self, instance_id: InstanceId, text: str, stream: Stream = "stdout") -> None:
+        """The program writes this in one piece."""
+        ...
+
     async def networks(self, namespace: str) -> int:
         """How many networks the namespace has."""
         ...
@@ -68,6 +73,9 @@ class FakeOutside:
 
     async def ends(self, instance_id: InstanceId, code: int) -> None:
         self.engine.exit(instance_id, code)
+
+    async def writes(self, instance_id: InstanceId, text: str, stream: Stream = "stdout") -> None:
+        self.engine.write(instance_id, text, stream)
 
     async def networks(self, namespace: str) -> int:
         return self.engine.network_creations
@@ -143,6 +151,12 @@ class DockerOutside:
 
     async def ends(self, instance_id: InstanceId, code: int) -> None:
         await self.run(instance_id, "sh", "-c", f"echo {code} >/code; kill -USR1 1")
+
+    async def writes(self, instance_id: InstanceId, text: str, stream: Stream = "stdout") -> None:
+        target = f"/proc/1/fd/{1 if stream == 'stdout' else 2}"
+        escaped = text.encode("unicode_escape").decode()
+        code, said = await self.run(instance_id, "sh", "-c", f"printf '{escaped}' >{target}")
+        assert code == 0, said
 
     async def networks(self, namespace: str) -> int:
         found = await self.listed("/networks", {"name": [f"^ring_{namespace}$"]})

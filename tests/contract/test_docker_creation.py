@@ -49,7 +49,12 @@ async def answers(host: str, port: int) -> bool:
 async def test_labels_command_and_environment(docker_space: Space, docker: DockerOutside) -> None:
     order = await docker_space.order(
         environment={"GREETING": "hello = world", "RING_INSTANCE": "mine"},
-        labels={"team": "blue", "ring.server": "hijacked", "ring_deployment": "hijacked"},
+        labels={
+            "team": "blue",
+            "ring.team": "theirs",
+            "ring.server": "hijacked",
+            "ring_deployment": "hijacked",
+        },
     )
     instance = await docker_space.running(order)
     seen = await inspected(docker, instance.id)
@@ -57,6 +62,7 @@ async def test_labels_command_and_environment(docker_space: Space, docker: Docke
     labels = seen["Config"]["Labels"]
     assert labels == {
         "team": "blue",
+        "ring.team": "theirs",
         "ring_deployment": docker_space.deployment_id,
         "ring.managed": "true",
         "ring.namespace": docker_space.namespace,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from ring.core.model.spec import Quantities, Resources
-from ring.runtimes.base import CameUp, Died, OutOfMemory, Signalled
+from ring.runtimes.base import CameUp, Died, OutOfMemory, Resync, Signalled
 
 if TYPE_CHECKING:
     from tests.contract.outside import DockerOutside
@@ -26,6 +26,40 @@ async def test_a_kill_by_somebody_else(docker_space: Space, docker: DockerOutsid
     assert signalled.signal == "SIGKILL"
     assert isinstance(died, Died)
     assert died.code == 137
+
+
+@pytest.mark.parametrize("written", ["0", "9" * 5000])
+async def test_labels_of_the_names_that_events_use(
+    docker_space: Space, docker: DockerOutside, written: str
+) -> None:
+    names = ("exitCode", "signal", "name", "image", "execID", "execDuration")
+    order = await docker_space.order(labels=dict.fromkeys(names, written))
+    instance = await docker_space.running(order)
+    await docker.ends(instance.id, 3)
+
+    *_, died = await docker_space.told(instance.created_at, Died)
+    assert isinstance(died, Died)
+    assert (died.instance_id, died.name) == (instance.id, instance.name)
+    assert not died.certain
+    ended = await docker_space.ended(instance.id)
+    assert ended.exit is not None
+    assert ended.exit.code == 3
+
+
+async def test_labels_that_make_an_event_huge_do_not_end_the_stream(
+    docker_space: Space, docker: DockerOutside
+) -> None:
+    # The engine tells each of these characters with six.
+    order = await docker_space.order(labels={"big": "<" * 1_000_000})
+    huge = await docker_space.running(order)
+    await docker.ends(huge.id, 3)
+    await docker_space.ended(huge.id)
+    small = await docker_space.running()
+    await docker.ends(small.id, 4)
+
+    told = await docker_space.told(huge.created_at, Died)
+    assert [type(event) for event in told] == [CameUp, Died]
+    assert {event.instance_id for event in told if not isinstance(event, Resync)} == {small.id}
 
 
 async def test_going_on_after_a_pause_counts_as_coming_up(

@@ -145,6 +145,8 @@ async def test_an_instance_runs_from_a_digest(
     found = await docker.told(f"/containers/{instance.id}/json")
     assert isinstance(found["Config"], dict)
     assert found["Config"]["Image"] == order.image.ref
+    shown = {one.id: one.image_digest for one in await docker_space.runtime.list()}
+    assert shown[instance.id] == instance.image_digest == order.image.digest
     await docker_space.runtime.remove(instance.id)
     await repository.forget()
 

@@ -41,6 +41,16 @@ async def test_every_state_is_listed(space: Space, outside: Outside) -> None:
     assert seen[exited.name].exit is None
 
 
+async def test_every_look_tells_the_image_that_was_resolved(space: Space, runtime: Runtime) -> None:
+    order = await space.order()
+    created = await runtime.create(order)
+    found = await runtime.find(order.name)
+    seen = [created, await runtime.inspect(created.id), found, (await listed(space))[order.name]]
+
+    assert order.image.digest is not None
+    assert [one and one.image_digest for one in seen] == [order.image.digest] * 4
+
+
 async def test_instances_of_other_servers_are_listed_as_theirs(space: Space) -> None:
     other = space.sibling(server_id="server-b")
     theirs = await other.created()

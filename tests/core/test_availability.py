@@ -105,7 +105,7 @@ def test_no_use(nothing: Any) -> None:
         {"health_checks": []},
         {"health_checks": None, "security": {}, "tmpfs": [], "ulimits": {}, "init": False},
         {"config": {"use_host_auth": False, "user": {}}},
-        {"volumes": [{**MOUNT, "type": "volume", "driver": "local"}]},
+        {"volumes": [{**MOUNT, "type": "volume", "source": "a", "driver": "local"}]},
         {"kind": "worker", "environment": {"A": "secretRef"}},
     ],
 )

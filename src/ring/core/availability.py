@@ -6,6 +6,8 @@ the value says. Not used is: absent, null, false, an empty list or object.
 
 from __future__ import annotations
 
+from ring.core.rules.security import SETTINGS
+
 UNAVAILABLE: frozenset[str] = frozenset(
     {
         "kind=job",
@@ -35,16 +37,7 @@ UNAVAILABLE: frozenset[str] = frozenset(
         "config.image_pull_secret",
         "config.user",
         "security",
-        "tmpfs",
-        "ulimits",
-        "sysctls",
-        "devices",
-        "shm_size",
-        "init",
-        "hostname",
-        "extra_hosts",
-        "stop_grace_period",
-        "stop_signal",
+        *SETTINGS,
     }
 )
 """Field paths without indices and map keys; `path=value` for a single value of a field."""

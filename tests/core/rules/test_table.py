@@ -64,11 +64,13 @@ CASES: list[Case] = [
     ("namespace.length", "namespace", {"namespace": "a"}),
     ("namespace.format", "namespace", {"namespace": "Shop"}),
     ("image.empty", "image", {"image": "  "}),
+    ("image.format", "image", {"image": "../containers/web"}),
     ("runtime.unsupported", "runtime", {"runtime": "xen"}),
     ("runtime.not_enabled", "runtime", {"runtime": "containerd"}),
     ("volumes.source.required", "volumes[0].source", volume(source=None)),
     ("volumes.source.empty", "volumes[0].source", volume(source="")),
     ("volumes.source.not_absolute", "volumes[0].source", volume(source="a")),
+    ("volumes.source.format", "volumes[0].source", volume(type="volume", source="../a")),
     ("volumes.key.required", "volumes[0].key", volume(type="config")),
     ("volumes.key.empty", "volumes[0].key", volume(type="config", key="")),
     ("volumes.key.unexpected", "volumes[0].key", volume(type="secret", key="x")),
@@ -380,6 +382,72 @@ def test_accepted(patch: dict[str, Any]) -> None:
     assert found(patch) == []
 
 
+DIGEST = "sha256:" + "a" * 64
+HUGE = "a/" * 2046 + "app"
+
+
+@pytest.mark.parametrize(
+    "image",
+    [
+        "nginx",
+        "nginx:1.27",
+        "nginx:Latest_2.B-c",
+        "ring-test/busybox:1",
+        "127.0.0.1:1/x/y:latest",
+        "localhost:5000/a",
+        "[::1]:5000/a:1",
+        "ghcr.io/acme/storefront:4.2",
+        "Registry.Example:5000/shop/ledger",
+        f"a__b/c---d/e.f_g@{DIGEST}",
+        f"acme/tool:3@{DIGEST}",
+        DIGEST,
+        "a" * 4096,
+        HUGE,
+        f"a:{'t' * 128}",
+    ],
+    ids=lambda image: image[:40],
+)
+def test_image_references(image: str) -> None:
+    assert found({"image": image}) == []
+
+
+@pytest.mark.parametrize(
+    "image",
+    [
+        ".", "..", "/", "/a", "a/", "a//b", "a/./b", "a/../b", "../containers/x", "Nginx",
+        "acme/Tool", "nginx:", "nginx:-a", "nginx: a", " nginx", "nginx\n", "ng inx", "nginx?x",
+        "nginx#x", "nginx%2e", "a@sha256:1", "a@", f"a:{'t' * 129}", "a:b:c", "http://a/b", "é",
+        "a___b", "a..b", "-a", "a-", "a-/b", "[x]/a", ":5000/a", "h:5x/a", "nginx:٣", "h:٣/a",
+        "a" * 4097, f"a/{HUGE}", "a" * 4000 + "!", "a-" * 2000 + "!", "a." * 2000,
+    ],
+    ids=lambda image: image[:40],
+)  # fmt: skip
+def test_what_is_no_image_reference(image: str) -> None:
+    assert found({"image": image}) == [("deployment.image.format", "image")]
+
+
+@pytest.mark.parametrize("patch", [ON_CH, ON_FC])
+def test_a_microvm_boots_a_path(patch: dict[str, Any]) -> None:
+    assert found(patch) == []
+
+
+@pytest.mark.parametrize("name", ["v", "0", "Data_1.b-c", "a..", "a" * 255])
+def test_volume_names(name: str) -> None:
+    assert found(volume(type="volume", source=name)) == []
+
+
+@pytest.mark.parametrize(
+    "name", [".", "..", "-a", "_a", "a/b", "/a", "../a", "a b", "a\n", "é", "a:b", "a" * 256]
+)
+def test_what_is_no_volume_name(name: str) -> None:
+    patch = volume(type="volume", source=name)
+    assert found(patch) == [("deployment.volumes.source.format", "volumes[0].source")]
+
+
+def test_a_network_file_system_is_no_volume_name() -> None:
+    assert found(volume(type="volume", driver="nfs", source="nas:/export")) == []
+
+
 @pytest.mark.parametrize(
     ("first", "second"),
     [(None, "127.0.0.1"), ("127.0.0.1", None), ("::", "10.0.0.1"), ("0.0.0.0", "::"),  # noqa: S104 - a value under test
@@ -433,6 +501,9 @@ def test_a_registry_alone_lacks_both_credentials() -> None:
         (volume(type="secret", source=None), "source is required for secret volumes"),
         (volume(source=""), "source cannot be empty"),
         (volume(source="a"), "must be an absolute path"),
+        (volume(type="volume", source="/a"), "a letter or digit first, not '/a'"),
+        ({"image": "Nginx"}, "PATH in lower case, not 'Nginx'"),
+        ({"image": "a" * 4097}, "at most 4096 characters long, not 4097"),
         (volume(type="config"), "key is required for config volumes"),
         (volume(type="config", key=""), "key cannot be empty"),
         (volume(type="secret", key="x"), "secret volumes have no key"),

@@ -13,6 +13,7 @@ import pytest
 from ring.core.errors import HostError
 from ring.core.model.failures import FailureClass
 from ring.core.model.ids import InstanceId, InstanceName
+from ring.core.model.spec import Volume
 from ring.runtimes.base import CameUp, Resync, RuntimeFailure, Unavailable
 from ring.runtimes.docker import open_runtime
 from ring.runtimes.docker.connection import Connection, parse_host
@@ -40,6 +41,9 @@ ENTRY = {
     "Config": {"Labels": {}},
 }
 
+LISTED = {**ENTRY, "Created": 1_767_323_045, "State": "running", "Labels": {}}
+ELSEWHERE = ["../containers/shop_web_0a1b2c3d", "a/../../info", "a//b", "..", "./a", "a/"]
+
 
 @pytest.fixture
 async def script(tmp_path: Path) -> AsyncIterator[Script]:
@@ -61,11 +65,32 @@ def test_opening_connects_to_nothing() -> None:
     assert open_runtime({"host": "tcp://10.0.0.1:2375"}).is_remote
 
 
+@pytest.mark.parametrize("host", [None, "", "  ", "/var/run/other.sock"])
+def test_without_a_host_the_environment_decides(host: str | None) -> None:
+    named = {} if host is None else {"host": host}
+    around = {**named, "environment_host": "unix:///run/theirs.sock"}
+    assert open_runtime(around).location == "unix:///run/theirs.sock"
+    assert open_runtime(named).location == "unix:///var/run/docker.sock"
+
+
+def test_the_environment_yields_to_a_host() -> None:
+    options = {"host": " tcp://10.0.0.1:2375 ", "environment_host": "unix:///run/theirs.sock"}
+    assert open_runtime(options).location == "tcp://10.0.0.1:2375"
+
+
+def test_a_host_without_a_scheme_is_warned_about(caplog: pytest.LogCaptureFixture) -> None:
+    open_runtime({"host": "/run/other.sock"})
+    assert "/run/other.sock" in caplog.text
+    assert "unix://PATH" in caplog.text
+
+
 @pytest.mark.parametrize(
     ("options", "named"),
     [
         ({"host": "ssh://far"}, "ssh"),
-        ({"host": 7}, "7"),
+        ({"host": "npipe:////./pipe/engine"}, "npipe"),
+        ({"environment_host": "ssh://far"}, "ssh"),
+        ({"host": 7}, "7 is not text"),
         ({"host": "tcp://far:2376", "tls_ca": "/ca.pem"}, "tls_ca"),
     ],
 )
@@ -86,6 +111,7 @@ def test_importing_the_package_does_not_import_the_client() -> None:
         answer({"message": "no"}, 404),
         answer({"not": "a list"}),
         answer([{"Id": "x"}]),
+        answer([{**LISTED, "Created": 10**18}, LISTED]),
         b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\n[{]}",
     ],
 )
@@ -107,6 +133,30 @@ async def test_a_listing_is_one_call_without_a_state_filter(
         "all": ["1"],
         "filters": ['{"label": ["ring_deployment"]}'],
     }
+
+
+@pytest.mark.parametrize("policy", ["Always", "IfNotPresent", "Never"])
+@pytest.mark.parametrize("image", ELSEWHERE)
+async def test_an_image_that_leads_elsewhere_is_never_asked_for(
+    script: Script, runtime: Runtime, image: str, policy: str
+) -> None:
+    for pin in (None, "sha256:" + "a" * 64):
+        with pytest.raises(RuntimeFailure, match="no image reference") as caught:
+            await runtime.resolve_image(image, policy, pin)
+        assert caught.value.failure.kind is FailureClass.IMAGE_NOT_FOUND
+    assert await runtime.remote_digest(image) is None
+    assert script.asked == []
+
+
+@pytest.mark.parametrize("name", [*ELSEWHERE, "a/b"])
+async def test_a_volume_that_leads_elsewhere_is_never_asked_for(
+    script: Script, runtime: Runtime, name: str
+) -> None:
+    volume = Volume(type="volume", source=name, destination="/data")
+    with pytest.raises(RuntimeFailure, match="no volume name") as caught:
+        await runtime.create(order(volumes=(volume,)))
+    assert caught.value.failure.kind is FailureClass.INSTANCE_REJECTED
+    assert script.asked == []
 
 
 async def test_a_network_missing_at_create_is_made_again(script: Script, runtime: Runtime) -> None:
@@ -137,6 +187,20 @@ async def test_what_cannot_be_inspected_after_create_is_removed(
     with pytest.raises(RuntimeFailure, match="broken"):
         await runtime.create(order())
     assert script.asked[-1] == f"DELETE /v1.41/containers/{ONE}?v=1"
+
+
+@pytest.mark.parametrize("status", [201, 404])
+async def test_what_vanishes_while_it_comes_up_is_a_failure(
+    script: Script, runtime: Runtime, status: int
+) -> None:
+    gone = {"message": f"No such container: {ONE}"}
+    made = answer({"Id": ONE} if status == 201 else gone, status)
+    script.say("POST /v1.41/containers/create", made)
+    script.say(f"GET /v1.41/containers/{ONE}/json", answer(gone, 404))
+    with pytest.raises(RuntimeFailure, match="removed from outside while it came up") as caught:
+        await runtime.create(order())
+    assert caught.value.failure.kind is FailureClass.OTHER
+    assert order().name in caught.value.message
 
 
 async def test_a_network_conflict_is_success(script: Script, runtime: Runtime) -> None:
@@ -274,6 +338,16 @@ async def test_a_pull_without_progress(script: Script) -> None:
     with pytest.raises(RuntimeFailure, match="no progress") as caught:
         await images.resolve("app:1", "Always", None)
     assert caught.value.failure.kind is FailureClass.IMAGE_PULL_FAILED
+    await images.close()
+    await connection.close()
+
+
+async def test_a_pull_that_is_not_answered_is_the_engines_fault(script: Script) -> None:
+    script.say("POST /v1.41/images/create", b"", hangs=True)
+    connection = Connection(parse_host(script.host))
+    images = Images(connection, pull_idle_s=0.05)
+    with pytest.raises(Unavailable, match="does not answer in time"):
+        await images.resolve("app:1", "Always", None)
     await images.close()
     await connection.close()
 

@@ -8,8 +8,11 @@ from urllib.parse import parse_qs
 import pytest
 
 from ring.core.errors import HostError
-from ring.runtimes.base import Unavailable
+from ring.core.model.failures import FailureClass
+from ring.runtimes.base import RuntimeFailure, Unavailable
+from ring.runtimes.docker import paths
 from ring.runtimes.docker.connection import (
+    LONGEST_LINE_BYTES,
     Connection,
     IdleTimeout,
     agree,
@@ -90,6 +93,8 @@ def test_versions_agreed_on(newest: str, oldest: str, agreed: str) -> None:
         ({"ApiVersion": "1.5"}, "1.5 is too old"),
         ({"ApiVersion": "1.60", "MinAPIVersion": "1.44"}, "only 1.44 and newer"),
         ({"ApiVersion": "banana"}, "'banana' is not an API version"),
+        ({"ApiVersion": "1." + "4" * 5000}, "is not an API version"),
+        ({"ApiVersion": "1.²"}, "is not an API version"),
         ({}, "'ApiVersion'"),
     ],
 )
@@ -126,10 +131,25 @@ async def test_an_error_without_json_is_still_told(script: Script, connection: C
 
 async def test_paths_and_queries_are_escaped(script: Script, connection: Connection) -> None:
     script.say("GET ", answer(VERSION))
-    await connection.call("GET", "/images/a/b:1@sha256:c d?e#f/json", query={"q": 'x&y=z+"{'})
+    name = paths.quoted("a/b:1@sha256:c d?e#f%2e%2e")
+    await connection.call("GET", f"/images/{name}/json", query={"q": 'x&y=z+"{'})
     path, _, query = script.asked[-1].partition("?")
-    assert path == "GET /v1.41/images/a/b:1@sha256:c%20d%3Fe%23f/json"
+    assert path == "GET /v1.41/images/a/b:1@sha256:c%20d%3Fe%23f%252e%252e/json"
     assert parse_qs(query) == {"q": ['x&y=z+"{']}
+
+
+@pytest.mark.parametrize("path", ["/images/../containers/x/json", "/images/./x", "/a//b", "/a?b"])
+async def test_a_path_that_leads_elsewhere_is_not_asked(
+    script: Script, connection: Connection, path: str
+) -> None:
+    script.say("GET ", answer(VERSION))
+    with pytest.raises(RuntimeFailure, match="nothing on the engine") as caught:
+        await connection.call("GET", path)
+    assert caught.value.failure.kind is FailureClass.INSTANCE_REJECTED
+    with pytest.raises(RuntimeFailure):
+        async with connection.stream("GET", path, query={}, idle_s=1.0):
+            pass
+    assert script.asked == ["GET /version"]
 
 
 async def test_a_ping_that_fails(script: Script, connection: Connection) -> None:
@@ -213,6 +233,20 @@ async def test_a_line_without_its_end_is_told(script: Script, connection: Connec
     script.say("GET /v1.41/events", opening(b"one")[:-1])
     async with connection.stream("GET", "/events", query={}, idle_s=None) as stream:
         assert [line async for line in stream.lines()] == [b"one"]
+
+
+async def test_a_line_that_is_too_long_does_not_end_the_others(
+    script: Script, connection: Connection
+) -> None:
+    long = b'{"a": "' + b"x" * (2 * LONGEST_LINE_BYTES) + b'"}'
+    script.say("GET /v1.41/events", opening(b"one", long, b"two", long, b"three"))
+    async with connection.stream("GET", "/events", query={}, idle_s=None) as stream:
+        lines = [line async for line in stream.lines()]
+    assert [line for line in lines if len(line) < 10] == [b"one", b"two", b"three"]
+    assert len(lines) == 5
+    for cut in (lines[1], lines[3]):
+        assert long.startswith(cut)
+        assert LONGEST_LINE_BYTES < len(cut) < len(long)
 
 
 async def test_a_stream_that_falls_silent(script: Script, connection: Connection) -> None:

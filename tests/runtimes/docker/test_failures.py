@@ -66,6 +66,38 @@ def test_a_reference_is_no_cause(image: str) -> None:
     assert "cannot reach the registry" in failure.message
 
 
+ANSWER = 'Get "https://{host}/v2/{path}/manifests/{tag}": {cause}'
+REFUSED = "dial tcp 10.0.0.1:443: connect: connection refused"
+
+
+@pytest.mark.parametrize(
+    ("image", "text", "says"),
+    [
+        ("foo:t", "manifest for foo:t not found: manifest unknown", "Image 'foo:t'"),
+        ("foo:n", "pull access denied for foo, repository does not exist", "authentication failed"),
+        ("r/app:e", "denied: requested access to the resource is denied", "authentication failed"),
+        ("not:found", "manifest for not:found not found", "Image 'not:found'"),
+        ("denied", "pull access denied for denied, repository does not exist", "authentication"),
+        ("x/unauthorized:d", "Error: unauthorized", "authentication failed"),
+        ("x/y:404", "received unexpected status 500", "y:404': received"),
+        (
+            "x:404",
+            ANSWER.format(host="docker.io", path="library/x", tag=404, cause=REFUSED),
+            "reach",
+        ),
+        ("h:404/x:404", ANSWER.format(host="h:404", path="x", tag=404, cause=REFUSED), "reach"),
+        (
+            "h:404/forbidden:404",
+            ANSWER.format(host="h:404", path="forbidden", tag=404, cause=REFUSED),
+            "reach",
+        ),
+        ("r/app:1", "other/r/app:12: 404", "Image 'r/app:1'"),
+    ],
+)
+def test_only_whole_references_are_taken_out(image: str, text: str, says: str) -> None:
+    assert says in failures.of_pull(references.parse(image), text).failure.message
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [

@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
+from ring.core.model import labels
 from ring.core.model.observed import State
 from ring.core.model.spec import Config, Network, Port, Quantities, Resources, User, Volume
 from ring.runtimes.base import Unavailable
@@ -46,7 +47,12 @@ def test_the_whole_create_body() -> None:
         order(
             command=("serve", "--all"),
             environment={"A": "1", "B": "x=y"},
-            labels={"team": "blue", "ring.name": "stolen", "ring_deployment": "stolen"},
+            labels={
+                "team": "blue",
+                "ring.team": "theirs",
+                "ring.name": "stolen",
+                "ring_deployment": "stolen",
+            },
             ports=(Port(published=8080, target=80), Port(published=8081, target=80)),
             volumes=(
                 Volume(type="bind", source="/srv", destination="/data", permission="ro"),
@@ -64,6 +70,7 @@ def test_the_whole_create_body() -> None:
         "Env": ["A=1", "B=x=y"],
         "Labels": {
             "team": "blue",
+            "ring.team": "theirs",
             "ring_deployment": "d-1",
             "ring.managed": "true",
             "ring.namespace": "shop",
@@ -95,6 +102,13 @@ def test_the_whole_create_body() -> None:
             "EndpointsConfig": {"ring_shop": {"Aliases": ["web", "shop_web_0a1b2c3d"]}}
         },
     }
+
+
+def test_every_label_of_its_own_is_written() -> None:
+    stolen = dict.fromkeys(labels.OWN, "stolen")
+    written = mapping.labels_of(order(labels=stolen))
+    assert set(written) == labels.OWN
+    assert "stolen" not in written.values()
 
 
 def test_on_the_hosts_network_it_has_no_other() -> None:
@@ -213,6 +227,8 @@ def test_a_running_container_has_no_exit() -> None:
         {**LISTED, "Id": None},
         {**LISTED, "State": 7},
         {**LISTED, "Created": "yesterday"},
+        {**LISTED, "Created": 10**12},
+        {**LISTED, "Created": -(10**30)},
         {**LISTED, "Names": "web"},
         {**LISTED, "Labels": []},
     ],
@@ -220,3 +236,26 @@ def test_a_running_container_has_no_exit() -> None:
 def test_what_cannot_be_read_is_not_guessed(broken: dict[str, object]) -> None:
     with pytest.raises(Unavailable):
         mapping.listed(broken)
+
+
+LOCAL_ID, DIGEST = "sha256:" + "1" * 64, "sha256:" + "2" * 64
+
+
+@pytest.mark.parametrize(
+    ("written", "local_id", "told"),
+    [
+        (f"reg.example:5000/team/app@{DIGEST}", LOCAL_ID, DIGEST),
+        ("reg.example:5000/team/app:2", LOCAL_ID, LOCAL_ID),
+        (LOCAL_ID, LOCAL_ID, LOCAL_ID),
+        ("app@broken", LOCAL_ID, LOCAL_ID),
+        (None, LOCAL_ID, LOCAL_ID),
+        ("app:2", None, None),
+        ("app:2", "", None),
+    ],
+)
+def test_the_image_it_was_made_of(
+    written: str | None, local_id: str | None, told: str | None
+) -> None:
+    listed = mapping.listed({**LISTED, "Image": written, "ImageID": local_id})
+    inspected = mapping.inspected({**INSPECTED, "Config": {"Image": written}, "Image": local_id})
+    assert (listed.image_digest, inspected.image_digest) == (told, told)

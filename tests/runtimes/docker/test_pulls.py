@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from ring.runtimes.docker.pulls import SharedPulls
+from ring.runtimes.docker.pulls import MOST_AT_ONCE, SharedPulls
 
 pytestmark = pytest.mark.anyio
 
@@ -87,6 +87,38 @@ async def test_pulls_of_different_images_are_apart() -> None:
         one.end.set_result(None)
         other.end.set_result(None)
     assert (one.begun, other.begun) == (1, 1)
+
+
+async def test_a_few_run_at_once_and_the_others_wait_for_a_place() -> None:
+    pulls, several = SharedPulls(), [Pull() for _ in range(MOST_AT_ONCE + 2)]
+    waiters = [asyncio.create_task(pulls.join(str(at), pull)) for at, pull in enumerate(several)]
+    await turns()
+    assert [pull.begun for pull in several] == [1] * MOST_AT_ONCE + [0, 0]
+
+    several[0].end.set_result(None)
+    waiters[1].cancel()
+    await turns()
+    assert [pull.begun for pull in several] == [1] * len(several)
+    await pulls.close()
+    await asyncio.gather(*waiters, return_exceptions=True)
+
+
+async def test_one_that_waits_for_a_place_is_shared_and_given_up() -> None:
+    pulls, several = SharedPulls(), [Pull() for _ in range(MOST_AT_ONCE + 1)]
+    running = [
+        asyncio.create_task(pulls.join(str(at), each)) for at, each in enumerate(several[:-1])
+    ]
+    await turns()
+    waiting = [asyncio.create_task(pulls.join("last", several[-1])) for _ in range(2)]
+    await turns()
+    for waiter in waiting:
+        waiter.cancel()
+    await turns()
+    several[0].end.set_result(None)
+    await turns()
+    assert several[-1].begun == 0
+    await pulls.close()
+    await asyncio.gather(*running, *waiting, return_exceptions=True)
 
 
 async def test_closing_ends_what_is_in_flight() -> None:

@@ -15,6 +15,16 @@ if TYPE_CHECKING:
 
 NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9_.-]*[A-Za-z0-9])?")
 NAMESPACE = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
+_LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?"
+_PART = r"[a-z0-9]+(?:(?:\.|__?|-+)[a-z0-9]+)*"
+IMAGE = re.compile(
+    rf"(?:(?:{_LABEL}(?:\.{_LABEL})*|\[[0-9A-Fa-f:]+\])(?::[0-9]+)?/)?"
+    rf"{_PART}(?:/{_PART})*"
+    r"(?::[A-Za-z0-9_][A-Za-z0-9_.-]{0,127})?"
+    r"(?:@[A-Za-z][A-Za-z0-9]*(?:[-_+.][A-Za-z][A-Za-z0-9]*)*:[0-9A-Fa-f]{32,})?"
+)
+"""The grammar of references in the OCI distribution specification."""
+LONGEST_IMAGE = 4096  # characters
 
 _NAME_FORMAT = (
     "must be letters, digits, '_', '.' or '-', with a letter or digit first and last, not {}"
@@ -69,6 +79,19 @@ def image_empty(case: Case) -> Iterator[Finding]:
         yield ("image",), "image cannot be empty"
 
 
+@rule("deployment.image.format", "image", CAPABILITIES)
+def image_format(case: Case) -> Iterator[Finding]:
+    """no `[host[:port]/]path[:tag][@digest]` of at most 4096 characters, on a container runtime"""
+    image = case.spec.image
+    if case.capabilities.image != "reference" or not image.strip():
+        return
+    if len(image) > LONGEST_IMAGE:
+        yield ("image",), f"must be at most {LONGEST_IMAGE} characters long, not {len(image)}"
+    elif not IMAGE.fullmatch(image):
+        text = "must be an image reference, [HOST[:PORT]/]PATH[:TAG][@DIGEST], PATH in lower case"
+        yield ("image",), f"{text}, not {quoted(image)}"
+
+
 @rule("deployment.runtime.not_enabled", "runtime")
 def runtime_not_enabled(case: Case) -> Iterator[Finding]:
     """known, but not enabled on this server"""
@@ -102,6 +125,7 @@ IDENTITY = (
     namespace_length,
     namespace_format,
     image_empty,
+    image_format,
     by_shape("deployment.runtime.unsupported", "runtime", "not one of the five names"),
     runtime_not_enabled,
 )

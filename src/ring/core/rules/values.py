@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from ring.core.model import labels
 from ring.core.model.quantities import QuantityError, parse_cpu, parse_memory
 from ring.core.model.spec import SecretRef
 from ring.core.rules.base import Rule, rule
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
     from ring.core.rules.base import Case, Finding
 
 ENVIRONMENT_KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-RESERVED_LABEL = "ring_deployment"
 
 
 @rule("deployment.environment.key.invalid", "environment")
@@ -55,8 +55,8 @@ def label_key_invalid(case: Case) -> Iterator[Finding]:
 @rule("deployment.labels.reserved", "labels")
 def label_reserved(case: Case) -> Iterator[Finding]:
     """key `ring_deployment` present"""
-    if RESERVED_LABEL in case.spec.labels:
-        yield ("labels", RESERVED_LABEL), f"{quoted(RESERVED_LABEL)} is reserved for Ring"
+    if labels.DEPLOYMENT in case.spec.labels:
+        yield ("labels", labels.DEPLOYMENT), f"{quoted(labels.DEPLOYMENT)} is reserved for Ring"
 
 
 def _quantity(block: str, unit: str, parse: Callable[[str], int]) -> Rule:

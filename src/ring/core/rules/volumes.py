@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import posixpath
+import re
 from typing import TYPE_CHECKING
 
 from ring.core.rules.base import CAPABILITIES, rule
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from ring.core.rules.base import Case, Finding
 
 _READ_ONLY = frozenset({"config", "secret"})
+VOLUME_NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]{0,254}")
 
 
 @rule("deployment.volumes.source.required", "volumes[].source", "volumes[].type")
@@ -41,6 +43,18 @@ def source_not_absolute(case: Case) -> Iterator[Finding]:
         if volume.type == "bind" and volume.source and not volume.source.startswith("/"):
             text = f"source must be an absolute path, not {quoted(volume.source)}"
             yield ("volumes", index, "source"), text
+
+
+@rule("deployment.volumes.source.format", "volumes[].source", "volumes[].type", "volumes[].driver")
+def source_format(case: Case) -> Iterator[Finding]:
+    """`volume` and not `^[a-zA-Z0-9][a-zA-Z0-9_.-]{0,254}$`"""
+    for index, volume in case.each("volumes", case.spec.volumes):
+        # A network file system is named by its server and path.
+        if volume.type != "volume" or volume.driver == "nfs" or not volume.source:
+            continue
+        if not VOLUME_NAME.fullmatch(volume.source):
+            text = "must be 1 to 255 letters, digits, '_', '.' or '-', a letter or digit first"
+            yield ("volumes", index, "source"), f"{text}, not {quoted(volume.source)}"
 
 
 @rule("deployment.volumes.key.required", "volumes[].key", "volumes[].type")
@@ -132,6 +146,7 @@ VOLUMES = (
     source_required,
     source_empty,
     source_not_absolute,
+    source_format,
     key_required,
     key_empty,
     key_unexpected,

@@ -3,26 +3,30 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 from typing import TYPE_CHECKING
 
 from ring.core.errors import HostError
 from ring.core.model.capabilities import Capabilities
-from ring.runtimes.docker import events
+from ring.runtimes.docker import events, logs
 from ring.runtimes.docker.connection import Connection, parse_host
 from ring.runtimes.docker.images import Images
 from ring.runtimes.docker.instances import Instances
 from ring.runtimes.docker.networks import Networks
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping
+    from collections.abc import AsyncGenerator, AsyncIterator, Mapping
     from datetime import datetime
 
     from ring.core.model.ids import InstanceId, InstanceName
+    from ring.core.model.logs import LogLine, LogQuery
     from ring.core.model.observed import Instance
     from ring.runtimes.base import Image, Order, RuntimeEvent
     from ring.runtimes.docker.connection import Endpoint
 
 DEFAULT_HOST = "unix:///var/run/docker.sock"
+HOST_FORMS = "unix://PATH or tcp://HOST:PORT"
+_log = logging.getLogger(__name__)
 
 _CAPABILITIES = Capabilities(
     events=True,
@@ -40,18 +44,32 @@ _CAPABILITIES = Capabilities(
 
 
 def from_options(options: Mapping[str, object]) -> DockerRuntime:
-    """The runtime of these settings (`host`). Raises HostError."""
+    """The runtime of these settings (`host`, `environment_host`). Raises HostError."""
     for key in ("tls_ca", "tls_cert", "tls_key"):
         if options.get(key):
             raise HostError(f"docker: '{key}' is set, but TLS to an engine is not supported yet")
-    host = options.get("host") or DEFAULT_HOST
-    if not isinstance(host, str):
-        raise HostError(f"docker host {host!r} is not text: write unix://PATH or tcp://HOST:PORT")
-    return DockerRuntime(parse_host(host.strip() or DEFAULT_HOST))
+    return DockerRuntime(parse_host(_host(options)))
+
+
+def _host(options: Mapping[str, object]) -> str:
+    """What the table names, else the environment, else the default socket.
+
+    What has no scheme names no engine: then the others decide, and a warning says so.
+    """
+    written = options.get("host", "")
+    if not isinstance(written, str):
+        raise HostError(f"docker host {written!r} is not text: write {HOST_FORMS}")
+    default = str(options.get("environment_host") or DEFAULT_HOST)
+    host = written.strip()
+    if "://" in host:
+        return host
+    if host:
+        _log.warning("docker host %r has no scheme (%s): using %s", host, HOST_FORMS, default)
+    return default
 
 
 class DockerRuntime:
-    """One Docker engine, behind ring.runtimes.base.Runtime."""
+    """One Docker engine, behind ring.runtimes.base.Runtime and Logs."""
 
     def __init__(self, endpoint: Endpoint) -> None:
         self._endpoint = endpoint
@@ -116,3 +134,8 @@ class DockerRuntime:
 
     async def find(self, name: InstanceName) -> Instance | None:
         return await self._instances.find(name)
+
+    async def logs(self, instance_id: InstanceId, query: LogQuery) -> AsyncGenerator[LogLine, None]:
+        async with contextlib.aclosing(logs.read(self._connection, instance_id, query)) as lines:
+            async for line in lines:
+                yield line

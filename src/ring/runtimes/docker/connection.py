@@ -10,16 +10,19 @@ import asyncio
 import contextlib
 import errno
 import json
+import re
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Literal
-from urllib.parse import quote, urlencode, urlsplit
+from urllib.parse import urlencode, urlsplit
 
 import aiohttp
+import yarl
 
 from ring.core.errors import HostError
-from ring.runtimes.base import Unavailable
-from ring.runtimes.docker import payload
+from ring.core.model.failures import FailureClass
+from ring.runtimes.base import RuntimeFailure, Unavailable
+from ring.runtimes.docker import paths, payload
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
@@ -32,6 +35,7 @@ CONNECT_TIMEOUT_S = 10.0
 CALL_TIMEOUT_S = 120.0
 """For connecting and short calls; streams have an idle bound of their own."""
 LONGEST_LINE_BYTES = 4 * 1024 * 1024
+_VERSION = re.compile(r"([0-9]{1,4})\.([0-9]{1,4})")
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +95,7 @@ class Answer:
 
 
 class Stream:
-    """An answer that goes on: JSON values, one a line."""
+    """An answer that goes on."""
 
     def __init__(self, connection: Connection, response: aiohttp.ClientResponse) -> None:
         self.status = response.status
@@ -99,18 +103,32 @@ class Stream:
         self._response = response
 
     async def lines(self) -> AsyncGenerator[bytes, None]:
-        """Whole lines as they come, without their end; empty ones are left out."""
-        rest = b""
-        with self._connection.translated():
-            async for chunk in self._response.content.iter_any():
-                *whole, rest = (rest + chunk).split(b"\n")
+        """Whole lines as they come, without their end; empty ones are left out.
+
+        Of one that is too long only the beginning comes: what an instance is labelled with must
+        not end the stream for all others.
+        """
+        rest, is_cut = b"", False
+        async with contextlib.aclosing(self.chunks()) as chunks:
+            async for chunk in chunks:
+                kept = chunk
+                if is_cut:
+                    _, newline, kept = chunk.partition(b"\n")
+                    is_cut = not newline
+                *whole, rest = (rest + kept).split(b"\n")
+                if len(rest) > LONGEST_LINE_BYTES:
+                    whole, rest, is_cut = [*whole, rest], b"", True
                 for line in whole:
                     if line.strip():
                         yield line
-                if len(rest) > LONGEST_LINE_BYTES:
-                    raise Unavailable("the engine sends a line without an end")
         if rest.strip():
             yield rest
+
+    async def chunks(self) -> AsyncGenerator[bytes, None]:
+        """Bytes as they come; the engine is not read faster than they are taken."""
+        with self._connection.translated():
+            async for chunk in self._response.content.iter_any():
+                yield chunk
 
     async def rest(self) -> Answer:
         """What is left, whole: the text of a refusal."""
@@ -148,7 +166,11 @@ class Connection:
         body: payload.Payload | None = None,
         timeout_s: float = CALL_TIMEOUT_S,
     ) -> Answer:
-        """One request and its whole answer, whatever its status. Raises Unavailable."""
+        """One request and its whole answer, whatever its status.
+
+        A name in the path that may hold more than a word is quoted (see paths). Raises
+        RuntimeFailure(INSTANCE_REJECTED) for a path that is not clean, Unavailable.
+        """
         version = await self._agreed()
         return await self._send(method, _path(version, path, query), body, timeout_s)
 
@@ -239,8 +261,9 @@ class Connection:
             )
         return self._session
 
-    def _url(self, path: str) -> str:
-        return self.endpoint.base + path
+    def _url(self, path: str) -> yarl.URL:
+        # As it is: normalised, `..` in a name would lead to another place of the API.
+        return yarl.URL(self.endpoint.base + path, encoded=True)
 
 
 class IdleTimeout(Unavailable):
@@ -264,10 +287,10 @@ def agree(version: payload.Payload) -> str:
 
 
 def _parsed(written: str) -> tuple[int, int]:
-    major, _, minor = written.partition(".")
-    if not (major.isdecimal() and minor.isdecimal()):
+    found = _VERSION.fullmatch(written)
+    if found is None:
         raise Unavailable(f"'{written[:50]}' is not an API version")
-    return int(major), int(minor)
+    return int(found[1]), int(found[2])
 
 
 def _written(version: tuple[int, int]) -> str:
@@ -275,7 +298,12 @@ def _written(version: tuple[int, int]) -> str:
 
 
 def _path(version: str, path: str, query: Mapping[str, str] | None) -> str:
-    target = f"/v{version}{quote(path, safe='/:@')}"
+    if not paths.is_clean(path):
+        raise RuntimeFailure(
+            FailureClass.INSTANCE_REJECTED,
+            f"nothing on the engine can be named by the path '{path[:200]}'",
+        )
+    target = f"/v{version}{path}"
     return f"{target}?{urlencode(query)}" if query else target
 
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 import signal
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
+from ring.core.model import labels
 from ring.core.model.ids import DeploymentId, InstanceId, InstanceName
 from ring.runtimes.base import (
     CameUp,
@@ -19,7 +21,7 @@ from ring.runtimes.base import (
     Signalled,
     Unavailable,
 )
-from ring.runtimes.docker import mapping, payload
+from ring.runtimes.docker import payload
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Mapping
@@ -28,10 +30,12 @@ if TYPE_CHECKING:
     from ring.runtimes.docker.connection import Connection
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_CODE = re.compile(r"-?[0-9]{1,10}")
+_SIGNAL = re.compile(r"[A-Z0-9+]{1,20}")
 _FILTERS = {
     "type": ["container"],
     "event": ["die", "start", "kill", "oom", "destroy", "pause", "unpause"],
-    "label": [mapping.DEPLOYMENT_LABEL],
+    "label": [labels.DEPLOYMENT],
 }
 
 
@@ -62,11 +66,11 @@ def since_text(moment: datetime) -> str:
 
 
 def read(line: bytes) -> RuntimeEvent:
-    """One line of the stream; a Resync where it tells too little to act on."""
+    """One line of the stream; a Resync where it tells too little to act on. Never raises."""
     try:
         return _read(payload.as_payload(payload.decode(line)))
-    except Unavailable as error:
-        return Resync(f"an event could not be read: {error.message}")
+    except (Unavailable, ValueError, OverflowError, TypeError, KeyError) as error:
+        return Resync(f"an event could not be read: {error}")
 
 
 def _read(message: payload.Payload) -> RuntimeEvent:
@@ -74,11 +78,12 @@ def _read(message: payload.Payload) -> RuntimeEvent:
     attributes = payload.labels(actor, "Attributes")
     instance_id = InstanceId(payload.text(actor, "ID"))
     name = InstanceName(payload.text(attributes, "name"))
-    deployment_id = DeploymentId(payload.text(attributes, mapping.DEPLOYMENT_LABEL))
+    deployment_id = DeploymentId(payload.text(attributes, labels.DEPLOYMENT))
     at = _EPOCH + timedelta(microseconds=payload.number(message, "timeNano") // 1000)
     match payload.text(message, "Action"):
         case "die":
-            return Died(instance_id, name, deployment_id, at, _code(attributes))
+            code = _code(attributes)
+            return Died(instance_id, name, deployment_id, at, code, certain=False)
         case "start" | "unpause":
             return CameUp(instance_id, name, deployment_id, at)
         case "kill":
@@ -92,13 +97,17 @@ def _read(message: payload.Payload) -> RuntimeEvent:
             return Resync(f"instance {name}: {action}")
 
 
+# The engine writes the labels of container and image over what it tells itself, except for the
+# name: any `exitCode` or `signal` may be somebody's label.
 def _code(attributes: Mapping[str, str]) -> int | None:
     code = attributes.get("exitCode", "")
-    return int(code) if code.isdecimal() else None
+    return int(code) if _CODE.fullmatch(code) else None
 
 
 def _signal(sent: str) -> str:
-    """`SIGTERM` for the `15` that engines tell."""
+    """`SIGTERM` for the `15` that engines tell; `?` for what is no signal."""
+    if not _SIGNAL.fullmatch(sent):
+        return "?"
     if sent.isdecimal():
         with contextlib.suppress(ValueError):
             return signal.Signals(int(sent)).name

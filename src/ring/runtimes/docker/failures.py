@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from ring.core.model.failures import FailureClass
 from ring.runtimes.base import Gone, NameTaken, RuntimeFailure, Unavailable
+from ring.runtimes.docker import references
 
 if TYPE_CHECKING:
     from ring.core.errors import EngineError
@@ -26,6 +27,7 @@ _UNREACHABLE = re.compile(
 )
 _PORT_BUSY = re.compile(r"already allocated|address already in use")
 _BUSY_PORT = re.compile(r":(\d+)(?: failed: port is already allocated|: bind: address already in)")
+_QUALIFIED = re.compile(r"[/:@.]")
 _NETWORK_GONE = re.compile(r"network (\S+) not found")
 
 
@@ -84,9 +86,7 @@ def of_pull(reference: Reference, text: str) -> RuntimeFailure:
 
     The reference is taken out first: a tag `404` or a repository `forbidden` is no cause.
     """
-    cause = text.lower()
-    for part in (reference.written, reference.repository, reference.version):
-        cause = cause.replace(part.lower(), "")
+    cause = _mentions(reference).sub("", text.lower())
     image = reference.written
     if _NOT_FOUND.search(cause):
         return not_found(reference, text)
@@ -101,6 +101,25 @@ def of_pull(reference: Reference, text: str) -> RuntimeFailure:
             image, f"cannot reach the registry for '{image}' (original error: {text})"
         )
     return _pull_failed(image, text)
+
+
+def _mentions(reference: Reference) -> re.Pattern[str]:
+    """Where a text names the image, its repository or its registry: whole, and never as one word.
+
+    A lone word such as `denied` may be the image, and may as well be the cause.
+    """
+    full = references.normalised(reference.repository)
+    host, _, path = full.partition("/")
+    repositories = (full, path, reference.repository)
+    names = (
+        reference.written,
+        *(f"{name}{mark}{reference.version}" for name in repositories for mark in (":", "@")),
+        f"v2/{path}/manifests/{reference.version}",
+        *repositories,
+        host,
+    )
+    told = sorted({re.escape(name.lower()) for name in names if _QUALIFIED.search(name)}, key=len)
+    return re.compile(rf"(?<!\w)(?:{'|'.join(reversed(told))})(?!\w)")
 
 
 def not_found(reference: Reference, detail: str) -> RuntimeFailure:

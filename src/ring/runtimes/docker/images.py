@@ -10,7 +10,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 from ring.runtimes.base import Image, Unavailable
-from ring.runtimes.docker import failures, payload, references
+from ring.runtimes.docker import failures, paths, payload, references
 from ring.runtimes.docker.connection import IdleTimeout
 from ring.runtimes.docker.pulls import SharedPulls
 
@@ -46,6 +46,8 @@ class Images:
     async def resolve(self, written: str, policy: str, pin: str | None) -> Image:
         """See Runtime.resolve_image."""
         reference = references.parse(written)
+        if not paths.are_segments(written):
+            raise failures.not_found(reference, "this is no image reference")
         rule = _rule(policy)
         if pin is not None:
             return await self._pinned(reference, rule, pin)
@@ -59,9 +61,11 @@ class Images:
     async def remote_digest(self, written: str) -> str | None:
         """See Runtime.remote_digest."""
         reference = references.parse(written)
+        if not paths.are_segments(written):
+            return None
         if reference.digest:
             return reference.digest
-        answer = await self._connection.call("GET", f"/distribution/{reference.written}/json")
+        answer = await self._connection.call("GET", f"/distribution/{paths.quoted(written)}/json")
         if answer.status != HTTPStatus.OK:
             return None
         descriptor = payload.section(payload.as_payload(answer.json()), "Descriptor")
@@ -88,21 +92,24 @@ class Images:
         return _chosen(reference, found)
 
     async def _pull(self, reference: Reference, shown: Reference) -> None:
-        """Ends at the first error in the stream. Without `tag` the engine would pull all tags."""
+        """Ends at the first error in the stream. Without `tag` the engine would pull all tags.
+
+        An engine that does not begin to answer is away; in one that falls silent the pull hangs.
+        """
         query = {"fromImage": reference.repository, "tag": reference.version}
-        try:
-            async with self._connection.stream(
-                "POST", "/images/create", query=query, idle_s=self._pull_idle_s
-            ) as stream:
+        async with self._connection.stream(
+            "POST", "/images/create", query=query, idle_s=self._pull_idle_s
+        ) as stream:
+            try:
                 problem = await _problem(stream)
-        except IdleTimeout as error:
-            raise failures.stalled(shown, self._pull_idle_s) from error
+            except IdleTimeout as error:
+                raise failures.stalled(shown, self._pull_idle_s) from error
         if problem is not None:
             raise failures.of_pull(shown, problem)
 
     async def _local(self, name: str) -> _Local | None:
         """The image of this reference or id, if it is here."""
-        answer = await self._connection.call("GET", f"/images/{name}/json")
+        answer = await self._connection.call("GET", f"/images/{paths.quoted(name)}/json")
         if answer.status == HTTPStatus.NOT_FOUND:
             return None
         if answer.status != HTTPStatus.OK:

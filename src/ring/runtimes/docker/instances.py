@@ -7,6 +7,8 @@ import math
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
+from ring.core.model import labels
+from ring.core.model.failures import FailureClass
 from ring.core.model.ids import InstanceId
 from ring.runtimes.base import Gone, RuntimeFailure, Unavailable
 from ring.runtimes.docker import failures, mapping, payload, volumes
@@ -19,7 +21,7 @@ if TYPE_CHECKING:
     from ring.runtimes.docker.connection import Answer, Connection
     from ring.runtimes.docker.networks import Networks
 
-_LABELLED = json.dumps({"label": [mapping.DEPLOYMENT_LABEL]})
+_LABELLED = json.dumps({"label": [labels.DEPLOYMENT]})
 
 
 class Instances:
@@ -58,22 +60,13 @@ class Instances:
 
     async def create(self, order: Order) -> Instance:
         """See Runtime.create. Volumes made for it stay: they are kept for the next attempt."""
-        await volumes.ensure(self._connection, order.spec)
-        answer = await self._create(order)
-        if (network := failures.missing_network(answer)) and await self._networks.ensure_again(
-            network
-        ):
-            answer = await self._create(order)
-        if answer.status != HTTPStatus.CREATED:
-            raise failures.of_create(answer, order.image.ref, order.name)
-        created = InstanceId(payload.text(payload.as_payload(answer.json()), "Id"))
         try:
-            return await self.inspect(created)
-        except Unavailable:
-            raise
-        except RuntimeFailure:
-            await self.remove(created)
-            raise
+            return await self._created(order)
+        except Gone as error:
+            raise RuntimeFailure(
+                FailureClass.OTHER,
+                f"instance '{order.name}' was removed from outside while it came up",
+            ) from error
 
     async def start(self, instance_id: InstanceId) -> None:
         """See Runtime.start. A network that somebody removed is made again, once."""
@@ -111,6 +104,24 @@ class Instances:
         if answer.status not in {HTTPStatus.OK, HTTPStatus.NOT_FOUND}:
             raise failures.refused(f"inspect instance {key}", answer)
         return answer
+
+    async def _created(self, order: Order) -> Instance:
+        await volumes.ensure(self._connection, order.spec)
+        answer = await self._create(order)
+        if (network := failures.missing_network(answer)) and await self._networks.ensure_again(
+            network
+        ):
+            answer = await self._create(order)
+        if answer.status != HTTPStatus.CREATED:
+            raise failures.of_create(answer, order.image.ref, order.name)
+        created = InstanceId(payload.text(payload.as_payload(answer.json()), "Id"))
+        try:
+            return await self.inspect(created)
+        except Unavailable:
+            raise
+        except RuntimeFailure:
+            await self.remove(created)
+            raise
 
     async def _create(self, order: Order) -> Answer:
         return await self._connection.call(

@@ -2,27 +2,22 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from ring.core.model import labels
 from ring.core.model.ids import DeploymentId, InstanceId, InstanceName
 from ring.core.model.observed import Exit, Instance, State
 from ring.core.model.quantities import parse_cpu, parse_memory
-from ring.runtimes.docker import payload
+from ring.runtimes.docker import payload, references
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from datetime import datetime
 
     from ring.core.model.spec import DeploymentSpec, Port, Resources, Volume
     from ring.runtimes.base import Order
     from ring.runtimes.docker.payload import Payload
 
-DEPLOYMENT_LABEL = "ring_deployment"
-MANAGED_LABEL = "ring.managed"
-NAMESPACE_LABEL = "ring.namespace"
-NAME_LABEL = "ring.name"
-KIND_LABEL = "ring.kind"
-SERVER_LABEL = "ring.server"
 NETWORK_PREFIX = "ring_"
 HOST_NETWORK = "host"
 
@@ -95,32 +90,27 @@ def _is_privileged(spec: DeploymentSpec) -> bool:
 def labels_of(order: Order) -> dict[str, str]:
     """The manifest's labels, then Ring's own: none of the former can take over ownership."""
     spec = order.spec
-    given = {
-        name: value
-        for name, value in spec.labels.items()
-        if name != DEPLOYMENT_LABEL and not name.startswith("ring.")
-    }
-    return given | {
-        DEPLOYMENT_LABEL: order.deployment_id,
-        MANAGED_LABEL: "true",
-        NAMESPACE_LABEL: spec.namespace,
-        NAME_LABEL: spec.name,
-        KIND_LABEL: spec.kind,
-        SERVER_LABEL: order.server_id,
+    return dict(spec.labels) | {
+        labels.DEPLOYMENT: order.deployment_id,
+        labels.MANAGED: "true",
+        labels.NAMESPACE: spec.namespace,
+        labels.NAME: spec.name,
+        labels.KIND: spec.kind,
+        labels.SERVER: order.server_id,
     }
 
 
 def volume_labels(spec: DeploymentSpec) -> dict[str, str]:
     return {
-        MANAGED_LABEL: "true",
-        NAMESPACE_LABEL: spec.namespace,
+        labels.MANAGED: "true",
+        labels.NAMESPACE: spec.namespace,
         "ring.deployment": spec.name,
-        NAME_LABEL: spec.name,
+        labels.NAME: spec.name,
     }
 
 
 def network_labels(namespace: str) -> dict[str, str]:
-    return {MANAGED_LABEL: "true", NAMESPACE_LABEL: namespace}
+    return {labels.MANAGED: "true", labels.NAMESPACE: namespace}
 
 
 def _port_key(port: Port) -> str:
@@ -178,8 +168,9 @@ def listed(entry: Payload) -> Instance:
         own,
         payload.labels(entry, "Labels"),
         _STATES.get(payload.text(entry, "State"), State.UNKNOWN),
-        created_at=datetime.fromtimestamp(payload.number(entry, "Created"), UTC),
+        created_at=payload.stamp(entry, "Created"),
         address=_address(entry),
+        image_digest=_image_digest(entry.get("Image"), entry.get("ImageID")),
     )
 
 
@@ -187,13 +178,15 @@ def inspected(entry: Payload) -> Instance:
     """The answer of `GET /containers/{id}/json`."""
     told = payload.section(entry, "State")
     state = _STATES.get(payload.text(told, "Status"), State.UNKNOWN)
+    config = payload.section(entry, "Config")
     return _instance(
         payload.text(entry, "Id"),
         payload.text(entry, "Name").removeprefix("/"),
-        payload.labels(payload.section(entry, "Config"), "Labels"),
+        payload.labels(config, "Labels"),
         state,
         created_at=payload.known_moment(entry, "Created"),
         address=_address(entry),
+        image_digest=_image_digest(config.get("Image"), entry.get("Image")),
         end=_exit(told) if state is State.EXITED else None,
     )
 
@@ -201,21 +194,23 @@ def inspected(entry: Payload) -> Instance:
 def _instance(
     instance_id: str,
     name: str,
-    labels: dict[str, str],
+    written: dict[str, str],
     state: State,
     *,
     created_at: datetime,
     address: str | None,
+    image_digest: str | None,
     end: Exit | None = None,
 ) -> Instance:
     return Instance(
         id=InstanceId(instance_id),
         name=InstanceName(name),
-        deployment_id=DeploymentId(labels.get(DEPLOYMENT_LABEL, "")),
-        server_id=labels.get(SERVER_LABEL, ""),
+        deployment_id=DeploymentId(written.get(labels.DEPLOYMENT, "")),
+        server_id=written.get(labels.SERVER, ""),
         state=state,
         created_at=created_at,
         address=address,
+        image_digest=image_digest,
         exit=end,
     )
 
@@ -226,6 +221,18 @@ def _exit(state: Payload) -> Exit:
         finished_at=payload.moment(state, "FinishedAt"),
         oom=state.get("OOMKilled") is True,
     )
+
+
+def _image_digest(written: object, local_id: object) -> str | None:
+    """See Image.digest: of the reference it was created by, else the id of its local image.
+
+    A listing has only the id once nothing local goes by that reference any more.
+    """
+    digest = written.rpartition("@")[2] if isinstance(written, str) else ""
+    for told in (digest, local_id):
+        if isinstance(told, str) and references.is_digest(told):
+            return told
+    return None
 
 
 def _address(entry: Payload) -> str | None:

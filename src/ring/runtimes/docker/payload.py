@@ -19,8 +19,8 @@ def decode(content: bytes) -> object:
     """JSON of any shape."""
     try:
         return json.loads(content)
-    except ValueError as error:
-        raise Unavailable("the engine's answer is not JSON") from error
+    except (ValueError, RecursionError) as error:
+        raise Unavailable("the engine's answer is not JSON that can be read") from error
 
 
 def as_payload(value: object) -> Payload:
@@ -84,6 +84,15 @@ def moment(payload: Payload, key: str) -> datetime | None:
 def known_moment(payload: Payload, key: str) -> datetime:
     """A time that must be one."""
     return moment(payload, key) or datetime.fromtimestamp(0, UTC)
+
+
+def stamp(payload: Payload, key: str) -> datetime:
+    """A time in seconds since 1970."""
+    seconds = number(payload, key)
+    try:
+        return datetime.fromtimestamp(seconds, UTC)
+    except (ValueError, OverflowError, OSError) as error:
+        raise _unexpected(f"a time in '{key}'", seconds) from error
 
 
 def _unexpected(wanted: str, value: object) -> Unavailable:

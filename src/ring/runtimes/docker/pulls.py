@@ -1,4 +1,4 @@
-"""One pull for one image at a time, shared by everybody who waits for it."""
+"""One pull for one image at a time, shared by everybody who waits for it; a few at once."""
 
 from __future__ import annotations
 
@@ -10,6 +10,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
 
+MOST_AT_ONCE = 4
+"""More would slow each other down, and the engine's own answers with them."""
+
+
 @dataclass(slots=True)
 class _Shared:
     task: asyncio.Task[None]
@@ -17,16 +21,24 @@ class _Shared:
 
 
 class SharedPulls:
-    """Pulls in flight. One that nobody waits for any more is cancelled."""
+    """Pulls in flight on one engine. One that nobody waits for any more is cancelled.
+
+    Each is a task of its own, in nobody's group: whoever asked first may be cancelled while others
+    still wait, so it belongs to all of them. It ends with its last waiter, and all end in `close`.
+    """
 
     def __init__(self) -> None:
         self._in_flight: dict[str, _Shared] = {}
+        self._places = asyncio.Semaphore(MOST_AT_ONCE)
 
     async def join(self, key: str, pull: Callable[[], Coroutine[object, object, None]]) -> None:
-        """Waits for the pull of this key, starting it if none runs. Raises what it raises."""
+        """Waits for the pull of this key, starting it if none runs. Raises what it raises.
+
+        It waits for a place first while MOST_AT_ONCE others run.
+        """
         shared = self._in_flight.get(key)
         if shared is None:
-            shared = self._in_flight[key] = _Shared(asyncio.create_task(pull()))
+            shared = self._in_flight[key] = _Shared(asyncio.create_task(self._placed(pull)))
             shared.task.add_done_callback(_retrieved)
         shared.waiters += 1
         try:
@@ -37,6 +49,10 @@ class SharedPulls:
                 shared.task.cancel()
                 if self._in_flight.get(key) is shared:
                     del self._in_flight[key]
+
+    async def _placed(self, pull: Callable[[], Coroutine[object, object, None]]) -> None:
+        async with self._places:
+            await pull()
 
     async def close(self) -> None:
         tasks = [shared.task for shared in self._in_flight.values()]

@@ -5,9 +5,10 @@ from __future__ import annotations
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
+from ring.core.model import labels
 from ring.core.model.failures import FailureClass
 from ring.runtimes.base import RuntimeFailure
-from ring.runtimes.docker import failures, mapping, payload
+from ring.runtimes.docker import failures, mapping, paths, payload
 
 if TYPE_CHECKING:
     from ring.core.model.spec import DeploymentSpec, Volume
@@ -27,8 +28,12 @@ async def ensure(connection: Connection, spec: DeploymentSpec) -> None:
 async def _ensure_one(
     connection: Connection, volume: Volume, name: str, spec: DeploymentSpec
 ) -> None:
+    if not paths.is_segment(name):
+        raise RuntimeFailure(
+            FailureClass.INSTANCE_REJECTED, f"cannot create volume '{name}': this is no volume name"
+        )
     # Looked up first: creating one that exists with another driver is an error.
-    answer = await connection.call("GET", f"/volumes/{name}")
+    answer = await connection.call("GET", f"/volumes/{paths.quoted(name)}")
     if answer.status == HTTPStatus.NOT_FOUND:
         answer = await connection.call(
             "POST",
@@ -41,8 +46,8 @@ async def _ensure_one(
         )
     if answer.status not in {HTTPStatus.OK, HTTPStatus.CREATED}:
         raise _refused(name, answer)
-    labels = payload.labels(payload.as_payload(answer.json()), "Labels")
-    owner = labels.get(mapping.NAMESPACE_LABEL, spec.namespace)
+    written = payload.labels(payload.as_payload(answer.json()), "Labels")
+    owner = written.get(labels.NAMESPACE, spec.namespace)
     if owner != spec.namespace:
         raise RuntimeFailure(
             FailureClass.CONFIG_MISSING,
