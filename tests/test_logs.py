@@ -71,6 +71,24 @@ def test_a_text_traceback_follows_its_line(capsys: pytest.CaptureFixture[str]) -
     assert capsys.readouterr().err.endswith("ValueError: broken\n")
 
 
+def test_a_text_traceback_cannot_forge_a_line(capsys: pytest.CaptureFixture[str]) -> None:
+    logs.configure("info", "text")
+    forged = "2027-01-01T00:00:00Z INFO    ring.server: all is well"
+    try:
+        raise ValueError(f"broken\n{forged}\r{forged}\x1b[2J")
+    except ValueError:
+        LOG.exception("failed", extra={"row": Wordy()})
+    first, *rest = capsys.readouterr().err.splitlines()
+    assert first.endswith(" ERROR   ring.server: failed row=one\\ntwo")
+    assert all(line.startswith("  | ") for line in rest)
+    assert rest[-1] == f"  | {forged}\\r{forged}\\x1b[2J"
+
+
+class Wordy:
+    def __repr__(self) -> str:
+        return "one\ntwo"
+
+
 @pytest.mark.parametrize(
     ("level", "shown"),
     [

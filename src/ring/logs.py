@@ -18,6 +18,7 @@ _LEVELS = {
     "error": logging.ERROR,
 }
 _CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+_CONTINUED = "  | "
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 """Attributes every record has; any other was given as `extra`."""
 
@@ -45,14 +46,17 @@ def configure(level: str, fmt: str, *, default: str = "info") -> None:
 
 
 class TextFormatter(logging.Formatter):
-    """`<time> <LEVEL> <logger>: <message>`; a message stays on its line."""
+    """`<time> <LEVEL> <logger>: <message>`; a message stays on its line.
+
+    A traceback follows on marked lines: what an exception says cannot pass for a record.
+    """
 
     def format(self, record: logging.LogRecord) -> str:
-        message = _CONTROLS.sub(_escaped, record.getMessage())
-        line = f"{_timestamp(record)} {record.levelname:<7} {record.name}: {message}"
+        message = record.getMessage()
         extra = "".join(f" {name}={value!r}" for name, value in _extra(record).items())
-        trace = self.formatException(record.exc_info) if record.exc_info else ""
-        return f"{line}{extra}\n{trace}" if trace else f"{line}{extra}"
+        line = f"{_timestamp(record)} {record.levelname:<7} {record.name}: {message}{extra}"
+        trace = self.formatException(record.exc_info).split("\n") if record.exc_info else []
+        return "\n".join([_one_line(line), *(_CONTINUED + _one_line(part) for part in trace)])
 
 
 class JsonFormatter(logging.Formatter):
@@ -77,6 +81,10 @@ def _timestamp(record: logging.LogRecord) -> str:
 
 def _extra(record: logging.LogRecord) -> dict[str, object]:
     return {name: value for name, value in vars(record).items() if name not in _STANDARD}
+
+
+def _one_line(text: str) -> str:
+    return _CONTROLS.sub(_escaped, text)
 
 
 def _escaped(match: re.Match[str]) -> str:

@@ -7,6 +7,7 @@ import ipaddress
 import logging
 import os
 import signal
+import socket
 import sys
 from importlib.metadata import entry_points
 from typing import TYPE_CHECKING
@@ -23,10 +24,10 @@ from ring.engine.engine import Engine
 from ring.runtimes.base import RuntimeFailure
 from ring.security.passwords import hash_password, matches
 from ring.settings import process_environment
+from ring.settings.trust import expect_trusted
 from ring.store.store import Store
 
 if TYPE_CHECKING:
-    import socket
     from collections.abc import Callable, Mapping
 
     from ring.runtimes.base import Runtime
@@ -83,6 +84,7 @@ async def _serve(settings: ServerSettings) -> None:
             api = group.create_task(serve(app, sock, stop=stop))
             api.add_done_callback(_drained)
             group.create_task(engine.run(stop))
+            group.create_task(_warn_of_default_password(store))
     finally:
         await asyncio.gather(*(runtime.close() for runtime in runtimes.values()))
         await store.close()
@@ -114,6 +116,7 @@ def _open_store(settings: ServerSettings, clock: SystemClock) -> Store:
     try:
         if settings.make_database_dir:
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            expect_trusted(path.parent)
         return Store.open(path, clock)
     except OSError as error:
         reason = error.strerror or str(error)
@@ -123,24 +126,31 @@ def _open_store(settings: ServerSettings, clock: SystemClock) -> Store:
 
 
 async def _guard_admin(store: Store, settings: ServerSettings) -> None:
-    """Seeds `admin` on a first start; keeps the default password off every other address."""
+    """Seeds `admin` on a first start; keeps the default password off every other address.
+
+    Told before the account exists. Where only this machine can ask, an account that exists is
+    looked at later: a hash costs a tenth of a second.
+    """
     admin = store.user_named("admin")
-    password = settings.admin_password
+    on_loopback = await asyncio.to_thread(_is_loopback, settings.host)
     if admin is None:
+        password = settings.admin_password
         if password is not None and len(password) not in PASSWORD_LENGTH:
             raise HostError(f"{REFUSING} RING_ADMIN_PASSWORD must have 8 to 128 characters")
-        is_default = password in {None, DEFAULT_PASSWORD}
-    else:
-        is_default = await asyncio.to_thread(_accepts_default, admin.password)
-    if is_default and not _is_loopback(settings.host):
-        raise HostError(_default_password_refusal(settings, first=admin is None))
-    if is_default:
+        if password in {None, DEFAULT_PASSWORD} and not on_loopback:
+            raise HostError(_default_password_refusal(settings, first=True))
+        await store.seed_admin(await asyncio.to_thread(hash_password, password or DEFAULT_PASSWORD))
+    elif not on_loopback and await asyncio.to_thread(_accepts_default, admin.password):
+        raise HostError(_default_password_refusal(settings, first=False))
+
+
+async def _warn_of_default_password(store: Store) -> None:
+    admin = store.user_named("admin")
+    if admin is not None and await asyncio.to_thread(_accepts_default, admin.password):
         log.warning(
             "the account 'admin' has the default password: anybody on this machine can log in; "
             "set RING_ADMIN_PASSWORD before the first start of a server that others can reach"
         )
-    if admin is None:
-        await store.seed_admin(await asyncio.to_thread(hash_password, password or DEFAULT_PASSWORD))
 
 
 def _accepts_default(encoded: str) -> bool:
@@ -163,12 +173,12 @@ def _default_password_refusal(settings: ServerSettings, *, first: bool) -> str:
 
 
 def _is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
+    """Whether every address the host stands for is one of this machine alone."""
     try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
+        found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    except (OSError, UnicodeError):
         return False
+    return all(ipaddress.ip_address(address[0]).is_loopback for *_, address in found)
 
 
 # runtimes

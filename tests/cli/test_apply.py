@@ -120,16 +120,16 @@ def test_how_a_deployment_is_to_be_taken(
 @pytest.mark.parametrize(
     ("answer", "line"),
     [
-        (Answer(200, {}, {"X-Ring-Change": "unchanged"}), "Deployment 'a' unchanged\n"),
+        (Answer(200, {"id": "7"}, {"X-Ring-Change": "unchanged"}), "Deployment 'a' unchanged\n"),
         (
-            Answer(200, {}, {"X-Ring-Change": "scaled; from=2; to=5"}),
+            Answer(200, {"id": "7"}, {"X-Ring-Change": "scaled; from=2; to=5"}),
             "Deployment 'a' scaled from 2 to 5\n",
         ),
         (
             Answer(201, {"id": "7", "parent_id": "6"}),
             "Deployment 'a' created\n  id: 7\n  rolling update of 6\n",
         ),
-        (Answer(202, b"?"), "Deployment 'a' created\n"),
+        (Answer(202, {"id": "7"}), "Deployment 'a' created\n"),
     ],
 )
 def test_what_became_of_it(
@@ -302,6 +302,41 @@ def test_verbose_shows_the_body_and_no_password(ring: Ring, server: Stub, manife
     assert shown["config"]["password"] == "***"
     assert '  "name": "a",\n' in ended.out
     assert sent(server)[0]["config"]["password"] == "s3cret"
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        Answer(204),
+        Answer(200, b"<html>welcome</html>", {"Content-Type": "text/html"}),
+        Answer(201, [{"id": "7"}]),
+        Answer(201, {"name": "a"}),
+        Answer(201, b'{"id":' + b"[" * 100_000),
+    ],
+)
+def test_an_answer_that_is_no_deployment_is_no_success(
+    ring: Ring, stub: Stub, manifest: Path, answer: Answer
+) -> None:
+    stub.on("POST /deployments", answer)
+    ended = apply(ring, manifest, deployments("a"))
+    assert ended.code == 1
+    assert ended.err == (
+        f"Unable to apply deployment 'a': the answer of {stub.url} is not a deployment: "
+        "is this a Ring server?\n"
+    )
+    assert ended.out.endswith("  Successful: 0\n  Failed: 1\n")
+
+
+def test_a_server_cannot_forge_lines(ring: Ring, stub: Stub, manifest: Path) -> None:
+    stub.on("POST /namespaces", Answer(201, {}, {"X-Ring-Warnings": "odd%0AError: %E2%80%ABx"}))
+    stub.on("POST /deployments", problem(422, "Bad\nDeployment 'a' created", "\u200b"))
+    ended = apply(ring, manifest, "namespaces: {s: {name: shop}}\n" + deployments("a"))
+    assert ended.code == 1
+    assert ended.err == (
+        "Warning: 'shop': odd Error: \\u202bx\n"
+        "Unable to apply deployment 'a': Bad Deployment 'a' created (422)\n"
+        "  \\u200b\n"
+    )
 
 
 class TestDryRun:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from ring.cli.client import Client
-from ring.cli.failures import Unreachable
+from ring.cli.failures import CommandFailed, Unreachable
 from ring.cli.proxies import is_loopback, proxy_for
 from ring.settings import Context
 from tests.cli.conftest import SOURCE, TOKEN
@@ -85,9 +85,80 @@ def test_a_trickle_does_not_outlast_the_total() -> None:
 def _trickle(server: socket.socket) -> None:
     accepted, _ = server.accept()
     with accepted, suppress(OSError):
-        accepted.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 9000000000\r\n\r\n")
+        accepted.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 9000000\r\n\r\n")
         while True:
             accepted.sendall(b"x")
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"Content-Length: 67108865\r\n\r\n",
+        b"Transfer-Encoding: chunked\r\n\r\n4000002\r\n",
+        b"Connection: close\r\n\r\n",
+    ],
+)
+@pytest.mark.parametrize("streamed", [False, True])
+def test_an_endless_answer_is_given_up(head: bytes, streamed: bool) -> None:
+    with closing(socket.create_server(("127.0.0.1", 0))) as server:
+        port = server.getsockname()[1]
+        flooding = threading.Thread(target=_flood, args=(server, head), daemon=True)
+        flooding.start()
+        client = Client(Context("d", port=port), None, {})
+        with pytest.raises(CommandFailed) as caught:
+            first_line(client) if streamed else client.get("namespaces")
+        flooding.join()
+    assert caught.value.code == 1
+    assert caught.value.message == (
+        f"error: the server at http://127.0.0.1:{port} answered with more than 64 MiB: "
+        "ask for less, or check that it is a Ring server"
+    )
+
+
+def first_line(client: Client) -> bytes:
+    with client.stream("logs") as (_, lines):
+        return next(lines)
+
+
+def _flood(server: socket.socket, head: bytes) -> None:
+    accepted, _ = server.accept()
+    with accepted, suppress(OSError):
+        accepted.recv(65536)
+        accepted.sendall(b"HTTP/1.1 200 OK\r\n" + head)
+        while True:
+            accepted.sendall(b"x" * (1 << 20))
+
+
+@pytest.mark.parametrize("kind", ["text/event-stream", "application/json"])
+def test_only_messages_of_a_stream_count_by_themselves(stub: Stub, kind: str) -> None:
+    lines = (b"data: " + b"x" * (20 << 20) + b"\n\n",) * 4
+    stub.on("GET /events", Answer(200, lines, {"Content-Type": kind}))
+    client = Client(Context("d", port=stub.port), None, {})
+    read = 0
+    with suppress(CommandFailed), client.stream("events") as (_, received):
+        for line in received:
+            read += len(line) > 1
+    assert read == (4 if kind == "text/event-stream" else 3)
+
+
+def test_an_answer_that_is_cut_short(stub: Stub) -> None:
+    stub.on("GET /namespaces", Answer(200, b"[]", {"Content-Length": "9"}))
+    client = Client(Context("d", port=stub.port), None, {})
+    assert refused(client) == f"error: request to {stub.url} failed"
+
+
+@pytest.mark.parametrize("body", [b"[" * 100_000, b"[" * 101 + b"]" * 101])
+@pytest.mark.parametrize("words", [COMMANDS[0], COMMANDS[1], ("namespace", "list")])
+def test_an_answer_that_nests_beyond_reason(
+    ring: Ring, stub: Stub, words: tuple[str, ...], body: bytes
+) -> None:
+    for path in ("deployments", "namespaces"):
+        stub.on(f"GET /{path}", Answer(200, body))
+    ended = ring(*words)
+    assert (ended.code, ended.out) == (1, "")
+    assert ended.err == (
+        f"error: the server at {stub.url} answered with something that is not JSON\n"
+    )
 
 
 def test_an_answer_that_is_no_http() -> None:

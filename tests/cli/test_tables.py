@@ -8,7 +8,7 @@ import pytest
 
 from ring.cli.tables import Grid, grid
 from ring.cli.terminal import GREEN, Terminal
-from ring.cli.text import one_line, printable, utc
+from ring.cli.text import json_line, one_line, printable, utc
 
 
 class Screen(io.StringIO):
@@ -85,6 +85,13 @@ def test_colour_is_for_terminals_and_not_for_the_unwilling() -> None:
 )
 def test_dates(value: object, shown: str) -> None:
     assert utc(value) == shown
+
+
+@pytest.mark.parametrize("unseen", "\u200b\u200f\u2029\u202a\u202e\u2060\u2066\u2069\ufeff")
+def test_what_is_unseen_or_turns_text_around_is_spelled_out(unseen: str) -> None:
+    spelled = f"\\u{ord(unseen):04x}"
+    assert printable(f"a{unseen}b") == f"a{spelled}b"
+    assert json_line(f'["a{unseen}b"]') == f'["a{spelled}b"]'
 
 
 def test_messages_keep_their_lines_and_lose_their_controls() -> None:

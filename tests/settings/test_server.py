@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from ring.core.errors import UserError
+from ring.core.errors import HostError, UserError
 from ring.settings import ServerSettings, load_server_settings
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ def test_defaults(file: Path, load: Callable[..., ServerSettings]) -> None:
     assert settings.warnings == ()
     docker = settings.runtimes["docker"]
     assert (docker.enabled, docker.optional) == (True, False)
-    assert docker.options == {"host": "unix:///var/run/docker.sock"}
+    assert docker.options == {}
     assert list(settings.runtimes) == [
         "docker",
         "podman",
@@ -162,14 +162,46 @@ def test_a_database_left_in_the_working_directory(
     file: Path, load: Callable[..., ServerSettings]
 ) -> None:
     stray = Path.cwd() / "ring.db"
-    stray.touch()
+    stray.touch(mode=0o600)
     settings = load()
     assert settings.database_path == stray
     (warning,) = settings.warnings
     assert str(stray) in warning
-    (file.parent / "ring.db").touch()
+    (file.parent / "ring.db").touch(mode=0o600)
     assert load().database_path == file.parent / "ring.db"
     assert load().warnings == ()
+
+
+@pytest.mark.parametrize(
+    ("file_mode", "directory_mode"), [(0o602, 0o700), (0o660, 0o700), (0o600, 0o1777)]
+)
+def test_a_database_that_others_could_have_planted(
+    load: Callable[..., ServerSettings], file_mode: int, directory_mode: int
+) -> None:
+    stray = Path.cwd() / "ring.db"
+    stray.touch()
+    stray.chmod(file_mode)
+    stray.parent.chmod(directory_mode)
+    place = stray if directory_mode == 0o700 else stray.parent
+    with pytest.raises(HostError) as refused:
+        load()
+    assert refused.value.message.startswith(
+        f"refusing to use {place}: other users can write to it; "
+        "name the database in RING_DATABASE_PATH"
+    )
+    assert load(RING_DATABASE_PATH=str(stray)).database_path == stray
+
+
+@pytest.mark.parametrize(("mode", "warned"), [(0o600, 0), (0o640, 1), (0o604, 1)])
+def test_a_database_that_others_can_open(
+    file: Path, load: Callable[..., ServerSettings], mode: int, warned: int
+) -> None:
+    database = file.parent / "my ring.db"
+    database.touch()
+    database.chmod(mode)
+    warnings = load(RING_DATABASE_PATH=str(database)).warnings
+    assert len(warnings) == warned
+    assert all(warning.endswith(f"run `chmod go= '{database}'*`") for warning in warnings)
 
 
 @pytest.mark.parametrize(
@@ -194,6 +226,16 @@ def test_runtime_tables(load: Callable[..., ServerSettings]) -> None:
     assert runtimes["docker"].options == {"host": "tcp://h:1"}
     assert runtimes["cloud-hypervisor"].enabled
     assert runtimes["cloud-hypervisor"].options == {"binary_path": "ch"}
+
+
+def test_every_runtime_is_told_the_host_of_the_environment(
+    load: Callable[..., ServerSettings],
+) -> None:
+    text = "[server.runtime.podman]\nhost = 1\nenvironment_host = 'unix:///mine'\n"
+    runtimes = load(text, DOCKER_HOST=" tcp://h:1 ").runtimes
+    assert runtimes["docker"].options == {"environment_host": "tcp://h:1"}
+    assert runtimes["podman"].options == {"host": 1, "environment_host": "tcp://h:1"}
+    assert load(text, DOCKER_HOST=" ").runtimes["podman"].options == {"host": 1}
 
 
 def test_unknown_keys_are_named_once_each(load: Callable[..., ServerSettings]) -> None:
@@ -254,7 +296,6 @@ def test_two_current_contexts_warn(load: Callable[..., ServerSettings]) -> None:
         ),
         ("[server.runtime.docker]\nenabled = 1", "server.runtime.docker.enabled must be true or"),
         ("[server.runtime.docker]\noptional = 1", "server.runtime.docker.optional must be true"),
-        ("[server.runtime.docker]\nhost = 1", "server.runtime.docker.host must be a non-empty"),
         ("[server.runtime]\ndocker = 1", "server.runtime.docker must be a table"),
         (
             "[server.network]\ndefault_host_ip = 'localhost'",

@@ -67,6 +67,16 @@ def test_the_events_and_the_audit_of_a_first_row(store: Store) -> None:
     ]
 
 
+def test_labels_that_are_rings_own_are_told(store: Store) -> None:
+    labels = {"ring.server": "x", "ring.kind": "x", "ring.team": "x", "team": "x"}
+    row = done(store.accept(spec(labels=labels), MIRA)).deployment
+
+    (warning,) = store.events(row.id, level=Level.WARNING, limit=10)
+    assert (warning.reason, warning.component) == ("ignored_labels", "api")
+    assert warning.message.endswith(": labels.ring.kind, labels.ring.server")
+    assert row.spec.labels == labels
+
+
 def test_a_missing_namespace_is_made_only_for_those_who_may(store: Store) -> None:
     with pytest.raises(Denied, match="token may not create namespace 'media'"):
         done(store.accept(spec(), BOUND))

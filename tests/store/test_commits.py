@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from ring.core.model.ids import DeploymentId, InstanceId
-from ring.core.model.ledger import Phase, StopReason
+from ring.core.model.ledger import Phase, Why
 from ring.core.model.operations import InspectInstance, StartInstance
 from ring.core.model.status import Status
 from ring.core.plan.view import Plan, RowChange
@@ -78,7 +78,7 @@ def test_an_entry_is_kept_as_it_was_put(store: Store) -> None:
         creating,
         instance_id=InstanceId("ab" * 32),
         phase=Phase.STOPPING,
-        reason=StopReason.SCALE_DOWN,
+        reason=Why.SCALE_DOWN,
         since=START + timedelta(microseconds=1),
     )
     done(store.commit(Plan(put_entries=(creating,))))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from ring.core.model.ledger import Phase, StopReason
+from ring.core.model.ledger import Phase, Why
 from ring.core.model.spec import canonical
 from ring.core.model.status import Status
 from ring.core.plan.view import Plan
@@ -149,7 +149,7 @@ def test_a_damaged_ledger_entry_stays_in_the_ledger(store: Store) -> None:
     sql(store, "UPDATE instance SET phase = 'dancing', since = 'then', reason = 'why'")
     found = store.reopen().ledger(WEB)[put.name]
     assert (found.deployment_id, found.phase) == (row.id, Phase.LIVE)
-    assert found.reason is StopReason.LEFTOVER
+    assert found.reason is Why.LEFTOVER
     assert found.since == datetime(1970, 1, 1, tzinfo=UTC)
 
 

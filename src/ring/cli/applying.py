@@ -7,9 +7,9 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ring.cli.failures import GENERAL, Unreachable
+from ring.cli.failures import GENERAL, CommandFailed, Unreachable
 from ring.cli.problems import write_failed
-from ring.cli.rows import mapping
+from ring.cli.rows import Row, mapping, parse
 from ring.cli.tally import Tally
 from ring.cli.terminal import GREEN, RED
 from ring.cli.text import one_line
@@ -105,10 +105,15 @@ def _send(session: Session, entry: Entry, choices: Choices, tally: Tally) -> Non
         failure_shown = write_failed(f"Unable to apply deployment '{name}'", response)
         tally.error(session.fail(failure_shown))
         return
+    row = _row(response)
+    if not row.get("id"):
+        tally.failed += 1
+        tally.error(session.fail(_no_deployment(session, name)))
+        return
     tally.successful += 1
     session.print(f"Deployment '{name}' {_change(response)}", GREEN)
     if response.status == 201:
-        _show_row(session, response)
+        _show_row(session, row)
 
 
 def _change(response: Response) -> str:
@@ -119,13 +124,23 @@ def _change(response: Response) -> str:
     return f"scaled from {scaled[1]} to {scaled[2]}" if scaled else "unchanged"
 
 
-def _show_row(session: Session, response: Response) -> None:
+def _row(response: Response) -> Row:
+    """The deployment of an answer; empty when it holds something else."""
     try:
-        row = mapping(json.loads(response.body))
+        return mapping(parse(response.body))
     except ValueError:
-        return
-    if row.get("id"):
-        session.print(f"  id: {one_line(row['id'])}")
+        return {}
+
+
+def _no_deployment(session: Session, name: str) -> CommandFailed:
+    return CommandFailed(
+        f"Unable to apply deployment '{name}': the answer of {session.client.base} "
+        "is not a deployment: is this a Ring server?"
+    )
+
+
+def _show_row(session: Session, row: Row) -> None:
+    session.print(f"  id: {one_line(row['id'])}")
     if row.get("parent_id"):
         session.print(f"  rolling update of {one_line(row['parent_id'])}")
 

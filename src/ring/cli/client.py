@@ -16,6 +16,7 @@ from urllib.parse import quote, unquote, urlencode
 from ring import __version__
 from ring.cli.failures import GENERAL, CommandFailed, Unreachable
 from ring.cli.proxies import Proxy, proxy_for
+from ring.cli.rows import parse
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 CONNECT_TIMEOUT_S = 5.0
 TOTAL_TIMEOUT_S = 30.0
 STREAM_IDLE_S = 45.0  # three of the server's signs of life
+LARGEST_ANSWER = 64 << 20  # bytes; of a stream: of one of its messages
 
 _ANY_ADDRESS = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - dialled, not bound
 _CONNECTIONS: Mapping[str, type[http.client.HTTPConnection]] = {
@@ -125,7 +127,7 @@ class Client:
         """Send one request; path segments and query values are encoded here."""
         budget = _Budget(self._total_timeout_s)
         with self._answer(method, segments, query=query, body=body, budget=budget) as answer:
-            return _response(answer, answer.read())
+            return _response(answer, self._body(answer))
 
     @contextmanager
     def stream(
@@ -135,7 +137,7 @@ class Client:
         budget = _Budget(self._total_timeout_s)
         with self._answer("GET", segments, query=query, body=None, budget=budget) as answer:
             budget.idle(STREAM_IDLE_S)
-            yield _response(answer, b""), iter(answer.readline, b"")
+            yield _response(answer, b""), self._lines(answer)
 
     @contextmanager
     def _answer(
@@ -152,7 +154,9 @@ class Client:
             proxy = proxy_for(self._scheme, self._host, self._environ)
             with closing(self._connection(proxy)) as connection:
                 request = _Request(method, _target(segments, query), _encode(body))
-                yield self._ask(connection, request, proxy, budget)
+                # The connection may have left its socket to the answer already.
+                with closing(self._ask(connection, request, proxy, budget)) as answer:
+                    yield answer
         except TimeoutError as error:
             raise Unreachable(
                 f"error: the server at {self.base} did not respond in time (timeout)"
@@ -163,6 +167,34 @@ class Client:
             raise Unreachable(f"error: request to {self.base} failed") from error
         except ValueError as error:
             raise self._unsendable() from error
+
+    def _body(self, answer: http.client.HTTPResponse) -> bytes:
+        """All of an answer. Raises CommandFailed when it is larger than any should be."""
+        if answer.length is not None and answer.length <= LARGEST_ANSWER:
+            return answer.read()  # without a size: only so is one that is cut short noticed
+        body = b"" if answer.length else answer.read(LARGEST_ANSWER + 1)
+        if answer.length or len(body) > LARGEST_ANSWER:
+            raise self._too_large()
+        return body
+
+    def _lines(self, answer: http.client.HTTPResponse) -> Iterator[bytes]:
+        """Raises CommandFailed when a message of a stream, or all of a page, is too large."""
+        streams = answer.headers.get_content_type() == "text/event-stream"
+        left = LARGEST_ANSWER
+        while line := answer.readline(left + 1):
+            left -= len(line)
+            if left < 0:
+                raise self._too_large()
+            if streams and not line.strip():
+                left = LARGEST_ANSWER
+            yield line
+
+    def _too_large(self) -> CommandFailed:
+        return CommandFailed(
+            f"error: the server at {self.base} answered with more than "
+            f"{LARGEST_ANSWER >> 20} MiB: ask for less, or check that it is a Ring server",
+            GENERAL,
+        )
 
     def _ask(
         self,
@@ -224,7 +256,7 @@ class Client:
     def decode(self, response: Response) -> object:
         """The JSON of a response. Raises CommandFailed when it is none."""
         try:
-            return json.loads(response.body)
+            return parse(response.body)
         except ValueError as error:
             raise self.not_json() from error
 

@@ -48,7 +48,7 @@ class Credentials:
             return {}
         except OSError as error:
             raise self._host_error("read", error) from error
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise self._broken() from error
         if not isinstance(content, dict) or not all(isinstance(v, dict) for v in content.values()):
             raise self._broken()

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING
 
 from ring.cli.failures import AUTH, NOT_FOUND, CommandFailed, item_failed
-from ring.cli.rows import Row, objects, one_object
+from ring.cli.rows import Row, objects, one_object, parse
 from ring.cli.sse import messages
 
 if TYPE_CHECKING:
@@ -72,7 +71,7 @@ class Feed:
 
     def _entry(self, text: str) -> object:
         try:
-            return json.loads(text)
+            return parse(text)
         except ValueError as error:
             raise self._session.client.not_json() from error
 

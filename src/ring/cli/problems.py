@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING
 
 from ring.cli.failures import CommandFailed, exit_code
+from ring.cli.rows import parse
 from ring.cli.text import one_line, printable
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ def write_failed(context: str, response: Response) -> CommandFailed:
     if problem is None:
         lines = _plain(context, response)
     else:
-        title = problem.get("title") or response.reason
+        title = one_line(problem.get("title") or response.reason)
         lines = [f"{context}: {title} ({response.status})", *_explanation(problem)]
     return CommandFailed("\n".join(map(printable, lines)), exit_code(response.status))
 
@@ -47,7 +47,7 @@ def _explanation(problem: Mapping[str, object]) -> list[str]:
 def _plain(context: str, response: Response) -> list[str]:
     text = response.body.decode("utf-8", "replace").strip()
     shown = text.splitlines() if len(text) <= _LONGEST_BODY else []
-    return [f"{context}: {response.status} {response.reason}".rstrip(), *shown]
+    return [f"{context}: {response.status} {one_line(response.reason)}".rstrip(), *shown]
 
 
 def _problem(response: Response) -> Mapping[str, object] | None:
@@ -55,7 +55,7 @@ def _problem(response: Response) -> Mapping[str, object] | None:
     if kind != "application/problem+json":
         return None
     try:
-        body = json.loads(response.body)
+        body = parse(response.body)
     except ValueError:
         return None
     return body if isinstance(body, dict) else None

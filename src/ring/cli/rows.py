@@ -2,11 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+from collections.abc import Iterable, Mapping
 
 from ring.cli.failures import CommandFailed
 
 Row = Mapping[str, object]
+
+_DEEPEST = 100  # levels; the API's answers have less than ten
+
+
+def parse(text: bytes | str) -> object:
+    """The value of a JSON text. Raises ValueError for what is none, or nests beyond reason."""
+    try:
+        value: object = json.loads(text)
+    except RecursionError as error:
+        raise ValueError("nested too deep") from error
+    level = [value]
+    for _ in range(_DEEPEST):
+        level = [member for item in level for member in _members(item)]
+        if not level:
+            return value
+    raise ValueError("nested too deep")
+
+
+def _members(value: object) -> Iterable[object]:
+    if isinstance(value, dict):
+        return value.values()
+    return value if isinstance(value, list) else ()
 
 
 def objects(answer: object) -> list[Row]:

@@ -12,7 +12,7 @@ import click
 
 from ring.cli.failures import AUTH, CommandFailed
 from ring.cli.terminal import RED, YELLOW, Terminal
-from ring.cli.text import json_line, printable
+from ring.cli.text import json_line, one_line, printable
 from ring.settings import Context, config_dir, load_context
 
 if TYPE_CHECKING:
@@ -109,9 +109,9 @@ class Session:
             raise self.client.not_json() from error
 
     def warn(self, text: str) -> None:
-        """A warning; none is shown beside JSON output."""
+        """A warning, on one line; none is shown beside JSON output."""
         if not self.json:
-            self.err.line(f"Warning: {printable(text)}", YELLOW)
+            self.err.line(f"Warning: {one_line(text)}", YELLOW)
 
     def fail(self, failure: CommandFailed) -> int:
         """Show a failure and go on; its exit code."""

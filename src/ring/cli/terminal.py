@@ -33,7 +33,8 @@ class Terminal:
     def __init__(self, stream: TextIO | None, environ: Environ) -> None:
         self._stream = stream
         self.closed = stream is None
-        self.colour = stream is not None and stream.isatty() and not environ.get("NO_COLOR")
+        self.is_terminal = stream is not None and stream.isatty()
+        self.colour = self.is_terminal and not environ.get("NO_COLOR")
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(encoding="utf-8", errors="backslashreplace")
 

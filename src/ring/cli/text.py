@@ -6,19 +6,23 @@ import json
 import re
 from datetime import UTC, datetime
 
-_CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029]")
+from ring.cli.rows import parse
+
+_UNSEEN = r"\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff"
+"""Controls, line separators, what has no width, and what turns the direction of text around."""
+_CONTROL = re.compile(rf"[\x00-\x08\x0b-\x1f{_UNSEEN}]")
 _BREAK = re.compile(r"\r\n|[\t\n\v\f\r\x85\u2028\u2029]")
-_RAW_IN_JSON = re.compile("[\x7f-\x9f\u2028\u2029]")
+_RAW_IN_JSON = re.compile(f"[{_UNSEEN}]")
 _SPOKEN_UTC = re.compile(r"(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d)(?:\.\d+)? UTC")
 
 
 def printable(text: str) -> str:
-    """The text with control characters spelled out; line ends and tabs stay."""
+    """The text with unseen characters spelled out; line ends and tabs stay."""
     return _CONTROL.sub(_spell, text)
 
 
 def one_line(value: object) -> str:
-    """One physical line: breaks become spaces, control characters are spelled out."""
+    """One physical line: breaks become spaces, unseen characters are spelled out."""
     return "" if value is None else printable(_BREAK.sub(" ", str(value)))
 
 
@@ -27,7 +31,7 @@ def json_line(text: str) -> str:
 
     Raises ValueError for what is no JSON.
     """
-    value = json.loads(text)
+    value = parse(text)
     text = text.strip()
     return compact(value) if "\n" in text or "\r" in text else _escape(text)
 

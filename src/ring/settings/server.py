@@ -12,12 +12,15 @@ from ring.core.model.quantities import QuantityError, parse_duration
 from ring.settings.contexts import Context, pick_context
 from ring.settings.known import unknown_keys
 from ring.settings.sources import Environ, Table, config_dir, read_config
+from ring.settings.trust import expect_own_database, openness
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 RUNTIMES = ("docker", "podman", "containerd", "cloud-hypervisor", "firecracker")
-DOCKER_HOST = "unix:///var/run/docker.sock"
+ENVIRONMENT_HOST = "environment_host"
+"""The option that holds `DOCKER_HOST`, if the environment names one: every adapter is told, and
+decides whether it is for it. Only the environment sets it."""
 LOG_LEVELS = {
     "debug": "debug",
     "info": "info",
@@ -26,6 +29,7 @@ LOG_LEVELS = {
     "error": "error",
 }
 
+_OURS = frozenset({"enabled", "optional", ENVIRONMENT_HOST})
 _INTERVAL_S = 10
 _CRASH_LOOP_RETRY = "5m"
 _APPLY_TIMEOUT_S = 300.0
@@ -37,7 +41,7 @@ class RuntimeTable:
     optional: bool = False
     """Its outage does not stop the start."""
     options: Mapping[str, object] = field(default_factory=dict)
-    """The adapter's own keys, defaults filled in where the table has one."""
+    """The adapter's own keys as written, checked by the adapter; and ENVIRONMENT_HOST."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +78,8 @@ def load_server_settings(
     warnings = [*picked.warnings, *unknown_keys(server)]
     host, port, origins = _api(server.table("api"), picked, warnings)
     database, is_default = _database(environ, warnings)
+    if warning := openness(database):
+        warnings.append(warning)
     return ServerSettings(
         host=host,
         port=port,
@@ -85,7 +91,7 @@ def load_server_settings(
         make_database_dir=is_default,
         config_dir=config_dir(environ),
         default_host_ip=_default_host_ip(server.table("network")),
-        runtimes=_runtimes(server.table("runtime")),
+        runtimes=_runtimes(server.table("runtime"), environ),
         admin_password=environ.get("RING_ADMIN_PASSWORD") or None,
         log_level=_log_level(environ, warnings),
         log_format="json" if environ.get("RING_LOG_FORMAT") == "json" else "text",
@@ -177,13 +183,14 @@ def _apply_timeout(environ: Environ, warnings: list[str]) -> float:
 
 
 def _database(environ: Environ, warnings: list[str]) -> tuple[Path, bool]:
-    """The database file, and whether nobody named it."""
+    """The database file, and whether nobody named it. Raises HostError for a stranger's."""
     if named := environ.get("RING_DATABASE_PATH"):
         return Path(named), False
     as_root = os.geteuid() == 0 and not environ.get("RING_CONFIG_DIR")
     path = Path("/var/lib/ring/ring.db") if as_root else config_dir(environ) / "ring.db"
     stray = Path.cwd() / "ring.db"
     if not path.exists() and stray.is_file():
+        expect_own_database(stray)
         warnings.append(
             f"using the database {stray} of the working directory, because {path} does not exist; "
             f"move it there, or name it in RING_DATABASE_PATH"
@@ -202,16 +209,16 @@ def _default_host_ip(table: Table) -> str | None:
         raise table.wrong("default_host_ip", "an IPv4 or IPv6 address") from error
 
 
-def _runtimes(table: Table) -> Mapping[str, RuntimeTable]:
-    return {name: _runtime(name, table.table(name.replace("-", "_"))) for name in RUNTIMES}
+def _runtimes(table: Table, environ: Environ) -> Mapping[str, RuntimeTable]:
+    host = environ.get("DOCKER_HOST", "").strip()
+    around: dict[str, object] = {ENVIRONMENT_HOST: host} if host else {}
+    return {name: _runtime(table.table(name.replace("-", "_")), around) for name in RUNTIMES}
 
 
-def _runtime(name: str, table: Table) -> RuntimeTable:
-    options = {key: table.values[key] for key in table.values if key not in {"enabled", "optional"}}
-    if name == "docker":
-        options["host"] = table.text("host") if "host" in table else DOCKER_HOST
+def _runtime(table: Table, around: dict[str, object]) -> RuntimeTable:
+    own = {key: table.values[key] for key in table.values if key not in _OURS}
     return RuntimeTable(
-        enabled=table.flag("enabled"), optional=table.flag("optional"), options=options
+        enabled=table.flag("enabled"), optional=table.flag("optional"), options=own | around
     )
 
 

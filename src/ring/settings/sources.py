@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from ring.core.errors import HostError, UserError
+from ring.settings import trust
 
 Environ = Mapping[str, str]
 
@@ -18,10 +19,16 @@ def process_environment() -> Environ:
 
 
 def config_dir(environ: Environ) -> Path:
-    """Where `config.toml`, `auth.json` and the default database live."""
+    """Where `config.toml`, `auth.json` and the default database live.
+
+    Raises HostError when that is the place without HOME, and others can write there.
+    """
     if chosen := environ.get("RING_CONFIG_DIR"):
         return Path(chosen)
-    return Path(environ.get("HOME") or "/tmp") / ".config" / "ring"  # noqa: S108 - the documented place without HOME
+    if home := environ.get("HOME"):
+        return Path(home) / ".config" / "ring"
+    trust.expect_trusted(trust.HOMELESS)
+    return trust.HOMELESS
 
 
 def config_path(config: Path | None, environ: Environ) -> tuple[Path, bool]:

@@ -97,6 +97,8 @@ class Database:
         self._thread: threading.Thread | None = None
         with contextlib.ExitStack() as undo:
             try:
+                if path is not None:
+                    _create(path)
                 self._writer = self._reader = undo.enter_context(contextlib.closing(_connect(path)))
                 migrate(self._writer, available())
                 if path is not None:
@@ -209,10 +211,17 @@ class Database:
                 self._writer.execute("ROLLBACK")
 
 
+def _create(path: Path) -> None:
+    """Before the first connection, and never again in this process.
+
+    Closing any descriptor of a file frees all POSIX locks the process holds on it. Without
+    SQLite's own, the next program that looks into the database would remove its live WAL.
+    """
+    # SQLite gives its -wal and -shm files the mode of this one.
+    os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+
+
 def _connect(path: Path | None) -> sqlite3.Connection:
-    if path is not None:
-        # SQLite gives its -wal and -shm files the mode of this one.
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
     connection = sqlite3.connect(
         ":memory:" if path is None else path,
         timeout=BUSY_TIMEOUT_S,

@@ -6,11 +6,12 @@ from ring.cli.tree import RingGroup
 
 deployment = RingGroup(
     "deployment",
-    help="Deployments: list, inspect, delete, and what happened to them.",
+    help="Deployments: list, inspect, delete, what happened to them, what they wrote.",
     lazy={
         "list": "ring.cli.commands.deployment.listing:list_deployments",
         "inspect": "ring.cli.commands.deployment.inspecting:inspect",
         "events": "ring.cli.commands.deployment.events:events",
+        "logs": "ring.cli.commands.deployment.logs:logs",
         "delete": "ring.cli.commands.deployment.deleting:delete",
     },
     default="list",

@@ -1,0 +1,150 @@
+"""The logs of one deployment, as a page or as they come; each line is handed out once.
+
+The API gives lines no ids. What tells a line that is read again from a new one is its place: its
+instance and stream, its time, and which of the lines of that time it is.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
+from typing import TYPE_CHECKING
+
+from ring.cli.failures import CommandFailed, item_failed
+from ring.cli.rows import Row, members, objects, one_object, parse
+from ring.cli.sse import messages
+from ring.clock import rfc3339
+from ring.core.logs import Bookmark, moment_of
+from ring.core.model.status import FINAL
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from ring.cli.client import Response
+    from ring.cli.session import Session
+
+_STREAM = "text/event-stream"
+_ALL = "999999999"
+"""Lines: as many as the server takes for a number."""
+_OVERLAP = timedelta(seconds=2)
+"""A line of one instance may be on its way while younger ones of others have come."""
+
+
+class LogFeed:
+    """Remembers what it has handed out."""
+
+    def __init__(self, session: Session, typed: str, found: str, asked: Mapping[str, str]) -> None:
+        self.id = found
+        self._session = session
+        self._typed = typed
+        self._asked = asked
+        self._bookmark = Bookmark()
+        self._began: datetime | None = None
+        """When the server first answered, by its own clock."""
+        self.streams = True
+        """Until the server turns out not to stream."""
+        self.is_gone = False
+
+    @property
+    def has_begun(self) -> bool:
+        return self._began is not None
+
+    def ask(self) -> Response:
+        """A page as it was asked for. Raises CommandFailed for any answer but a page."""
+        return self._page(self._asked)
+
+    def entries(self, body: bytes) -> list[Row]:
+        return objects(self._decode(body))
+
+    def more(self) -> list[Row]:
+        """What came since."""
+        query = self._resumed()
+        fresh = self._fresh(self._page(query).body)
+        self._bookmark.forget_unseen()
+        return fresh
+
+    def live(self) -> Iterator[Row]:
+        """What there is and what comes, as it comes; ends when the server ends it.
+
+        Raises CommandFailed for any other answer.
+        """
+        query = {"follow": "true", **(self._resumed() if self.has_begun else self._asked)}
+        stream = self._session.client.stream(
+            "deployments", self.id, "logs", query=list(query.items())
+        )
+        with stream as (response, lines):
+            self._expect(response)
+            self.streams = response.headers.get("content-type", "").startswith(_STREAM)
+            if not self.streams:
+                yield from self._fresh(b"".join(lines))
+                return
+            for message in messages(lines):
+                if message.event == "end":
+                    self.is_gone = True
+                    return
+                entry = one_object(self._decode(message.data))
+                if self._is_new(entry):
+                    yield entry
+
+    def is_over(self) -> bool:
+        """Whether nothing will be written any more."""
+        response = self._session.client.get("deployments", self.id)
+        if response.status == 404:
+            self.is_gone = True
+        elif not response.ok:
+            raise item_failed("deployment", self._typed, response.status)
+        else:
+            row = one_object(self._session.client.decode(response))
+            return row.get("status") in set(FINAL) and not members(row.get("instances"))
+        return True
+
+    def expect_deployment(self) -> None:
+        """Raises CommandFailed when there is none: without one the server knows no lines either."""
+        if self.is_over() and self.is_gone:
+            raise self.not_found()
+
+    def not_found(self) -> CommandFailed:
+        return item_failed("deployment", self._typed, 404)
+
+    def _page(self, query: Mapping[str, str]) -> Response:
+        response = self._session.client.get(
+            "deployments", self.id, "logs", query=list(query.items())
+        )
+        self._expect(response)
+        return response
+
+    def _expect(self, response: Response) -> None:
+        if not response.ok:
+            raise item_failed("deployment", self._typed, response.status)
+        if self._began is None:
+            self._began = _date(response)
+
+    def _resumed(self) -> Mapping[str, str]:
+        """Everything from where all that was handed out ends."""
+        last = self._bookmark.since()
+        self._bookmark.resume()
+        since = (self._began or datetime.now(UTC)) if last is None else last - _OVERLAP
+        return {**self._asked, "tail": _ALL, "since": rfc3339(since)}
+
+    def _fresh(self, body: bytes) -> list[Row]:
+        return [entry for entry in self.entries(body) if self._is_new(entry)]
+
+    def _is_new(self, entry: Row) -> bool:
+        source = (entry.get("instance"), entry.get("stream"))
+        return self._bookmark.takes(
+            source, moment_of(entry.get("timestamp")), str(entry.get("message"))
+        )
+
+    def _decode(self, text: bytes | str) -> object:
+        try:
+            return parse(text)
+        except ValueError as error:
+            raise self._session.client.not_json() from error
+
+
+def _date(response: Response) -> datetime:
+    """The answer's own date, or this machine's."""
+    try:
+        return parsedate_to_datetime(response.headers.get("date", "")).astimezone(UTC)
+    except ValueError:
+        return datetime.now(UTC)
