@@ -25,6 +25,7 @@ from ring.api.routing import Guarded
 from ring.api.table import ROUTES
 from ring.cli.main import ring
 from ring.cli.session import Session, open_session
+from ring.core import bounds
 from ring.core.availability import UNAVAILABLE
 from ring.core.model import shapes, spec
 from ring.core.rules import RULES
@@ -140,6 +141,7 @@ def codes() -> str:
         if not any(_is_within(read, gone) for read in rule.reads for gone in UNAVAILABLE)
         and not any(part in rule.code for part in NOT_REACHED)
     ]
+    rows += [f"| `{code}` | {_cell(summary)} |" for code, summary in bounds.CODES.items()]
     return "\n".join(["| Code | Violated when |", "|---|---|", *rows]) + "\n"
 
 

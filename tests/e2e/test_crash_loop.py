@@ -48,6 +48,17 @@ def test_a_program_that_dies_at_once_is_never_running_and_ends_in_a_crash_loop(
     assert story.created() == 5
 
 
+def test_a_label_does_not_make_a_crash_a_completion(tell: Tell) -> None:
+    story = tell(environment={"RING_CRASH_LOOP_RETRY": "never"})
+    forged = {"exitCode": "0", "signal": "9", "name": "other"}
+    story.applied(story.worker(command=FAILING, labels=forged))
+    wait_until(lambda: story.status() == "crash_loop_back_off", 30, "the crash loop is shown")
+    crashes = story.told("container_crashed")
+    assert len(crashes) == 5
+    assert all("exited with code 1" in crash.message for crash in crashes)
+    assert story.told("container_completed") == []
+
+
 def test_a_crash_loop_is_tried_again_and_left_once_the_program_stays_up(
     tell: Tell, tmp_path: Path
 ) -> None:
