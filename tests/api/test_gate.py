@@ -122,6 +122,15 @@ def test_the_scheme_is_any_case(world: World, scheme: str) -> None:
     assert world.call("GET", "/namespaces", token=None, headers=headers).status == 200
 
 
+@pytest.mark.parametrize(
+    ("padding", "status"), [(" \t", 200), ("\xa0", 401), ("\x85", 401), ("\x0b", 401)]
+)
+def test_only_blanks_may_stand_around_a_token(world: World, padding: str, status: int) -> None:
+    value = f"Bearer {padding}{world.admin}{padding}"
+    reply = world.call("GET", "/deployments", token=None, headers={"Authorization": value})
+    assert reply.status == status
+
+
 def test_two_authorization_headers_are_none(world: World) -> None:
     value = f"Bearer {world.admin}"
     question = Question("GET", "/namespaces", (("Authorization", value), ("authorization", value)))

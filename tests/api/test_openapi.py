@@ -26,6 +26,12 @@ def test_every_route_is_described(world: World) -> None:
     assert len(set(ids)) == len(ids)
 
 
+def test_the_description_stays_the_same(world: World) -> None:
+    first, second = (world.call("GET", "/openapi.json") for _ in range(2))
+    assert first == second
+    assert first.headers["content-type"] == "application/json"
+
+
 def test_every_reference_leads_somewhere(world: World) -> None:
     document = world.call("GET", "/openapi.json").json
     schemas = document["components"]["schemas"]

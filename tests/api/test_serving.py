@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, TypeVar
 import pytest
 import uvloop
 
-from ring.api import connection
+from ring.api import capacity, connection
 from ring.api.serving import bind, serve
 from ring.core.errors import HostError
+from ring.security.peers import LOOPBACK
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -263,17 +264,157 @@ def test_who_says_nothing_is_told_so(served: Served, monkeypatch: pytest.MonkeyP
         assert answer.startswith(b"HTTP/1.1 408 Request Timeout\r\n")
 
 
+UNENDED = b"POST /healthz HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\n\r\n"
+
+
+@pytest.mark.parametrize("more", [b"", b"a", b"a" * 1000])
+def test_an_answer_before_the_end_of_its_request_is_the_last(
+    served: Served, monkeypatch: pytest.MonkeyPatch, more: bytes
+) -> None:
+    monkeypatch.setattr(connection, "_LINGER_S", 0.05)
+
+    async def scenario() -> bytes:
+        reader, writer = await asyncio.open_connection("127.0.0.1", served.port)
+        writer.write(UNENDED)
+        answer = await reader.readuntil(b"\r\n\r\n")
+        writer.write(more)
+        answer += await asyncio.wait_for(reader.read(), 3)
+        await _ended(writer)
+        return answer
+
+    head, _, body = served.run(scenario).partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 405 ")
+    assert head.lower().count(b"connection: close") == 1
+    assert json.loads(body)["status"] == 405
+
+
+async def _ended(writer: asyncio.StreamWriter) -> None:
+    """Waits until the server has closed its side for both."""
+    with contextlib.suppress(ConnectionError):
+        async with asyncio.timeout(3):
+            while True:
+                writer.write(b"a")
+                await writer.drain()
+                await asyncio.sleep(0)
+    writer.close()
+
+
+def test_a_client_that_sends_on_still_gets_its_answer(served: Served) -> None:
+    async def scenario() -> bytes:
+        return await served.send(UNENDED + b"a" * 1_000_000)
+
+    assert served.run(scenario).startswith(b"HTTP/1.1 405 ")
+
+
+def test_a_request_that_ends_before_its_answer_keeps_the_connection(served: Served) -> None:
+    once = b"POST /healthz HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n{}"
+    last = once.replace(b"Host", b"Connection: close\r\nHost")
+
+    async def scenario() -> bytes:
+        return await served.send(once + once + last)
+
+    assert served.run(scenario).count(b"HTTP/1.1 405 ") == 3
+
+
+def test_empty_lines_do_not_hold_a_connection(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connection, "_HEAD_S", 0.05)
+
+    async def scenario() -> bytes:
+        reader, writer = await asyncio.open_connection("127.0.0.1", served.port)
+        writer.write(b"HEAD /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"\r\n")
+        answer = await asyncio.wait_for(reader.read(), 3)
+        writer.close()
+        return answer
+
+    assert served.run(scenario).startswith(b"HTTP/1.1 408 ")
+
+
+def test_a_connection_too_many_is_refused(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(capacity, "MOST", 2)
+
+    async def scenario() -> tuple[bytes, tuple[int, bytes]]:
+        held = [await asyncio.open_connection("127.0.0.1", served.port) for _ in range(2)]
+        refused = await served.send(b"")
+        for reader, writer in held:
+            writer.write_eof()
+            await reader.read()
+            writer.close()
+        return refused, await served.ask("GET", "/healthz")
+
+    refused, later = served.run(scenario)
+    head, _, body = refused.partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 503 Service Unavailable\r\n")
+    assert b"Retry-After: 1\r\n" in head
+    assert json.loads(body)["status"] == 503
+    assert later[0] == 200
+
+
+def test_far_too_many_are_not_even_answered(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(capacity, "MOST", 0)
+    monkeypatch.setattr(capacity, "SPARE", 0)
+
+    async def scenario() -> bytes:
+        with contextlib.suppress(ConnectionResetError):
+            return await served.send(b"")
+        return b""
+
+    assert served.run(scenario) == b""
+
+
+@pytest.mark.parametrize(("exempt", "status"), [("nobody", 503), (LOOPBACK, 200)])
+def test_one_peer_cannot_take_every_connection(
+    served: Served, monkeypatch: pytest.MonkeyPatch, exempt: str, status: int
+) -> None:
+    monkeypatch.setattr(capacity, "MOST_OF_PEER", 0)
+    monkeypatch.setattr(connection, "LOOPBACK", exempt)
+
+    async def scenario() -> tuple[int, bytes]:
+        return await served.ask("GET", "/healthz")
+
+    assert served.run(scenario)[0] == status
+
+
+@pytest.mark.parametrize(
+    "rest",
+    [
+        b"Transfer-Encoding: xchunked\r\n\r\n",
+        b"Transfer-Encoding: chunked\r\n\r\nnonsense\r\n",
+    ],
+)
+@pytest.mark.parametrize("first", [b"", b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"])
+def test_what_answers_a_broken_request_hears_that_nobody_listens(
+    served: Served, first: bytes, rest: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    head = b"POST /login HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+
+    async def scenario() -> bytes:
+        return await served.send(first + head + rest)
+
+    answer = served.run(scenario)
+    assert answer.startswith(b"HTTP/1.1 400 ")
+    assert answer.count(b"HTTP/1.1 ") == 1
+    assert [record.levelname for record in caplog.records if record.exc_info] == []
+
+
 def test_it_runs_on_uvloop(world: World) -> None:
     world.runner.close()
     world.runner = asyncio.Runner(loop_factory=uvloop.new_event_loop)
     served = Served(world)
 
-    async def scenario() -> int:
+    async def scenario() -> tuple[int, bytes]:
         authorization = f"Bearer {world.admin}"
         status, _ = await served.ask("GET", "/deployments", Authorization=authorization)
-        return status
+        return status, await served.send(UNENDED)
 
-    assert served.run(scenario) == 200
+    status, last = served.run(scenario)
+    assert status == 200
+    assert last.startswith(b"HTTP/1.1 405 ")
 
 
 def test_a_port_in_use_names_the_address() -> None:

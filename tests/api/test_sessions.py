@@ -154,6 +154,27 @@ def test_logins_wait_for_their_turn_and_the_queue_is_bounded(world: World) -> No
     assert world.run(ask()) == [429] * 6
 
 
+def test_one_peer_does_not_fill_the_queue(world: World) -> None:
+    body = {"username": "nobody", "password": "x"}
+    peers = [f"127.0.0.{number}" for number in range(1, 6)]
+
+    async def ask() -> tuple[int, int]:
+        tries = [world.open("POST", "/login", token=None, body=body, peer=peer) for peer in peers]
+        other = world.open("POST", "/login", token=None, body=body, peer="192.0.2.1")
+        refused = await tries.pop().reply()
+        for each in tries:
+            await each.abandon()
+        return refused.status, (await other.reply()).status
+
+    assert world.run(ask()) == (429, 401)
+
+
+def test_failures_count_for_all_addresses_of_a_peer(world: World) -> None:
+    for number in range(10):
+        assert _login(world, password="wrong", peer=f"127.0.0.{number + 1}").status == 401
+    assert _login(world, peer="::1").status == 429
+
+
 class _Slow(Passwords):
     """Verifies, and lets something happen before anybody hears of it."""
 

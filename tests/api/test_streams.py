@@ -6,12 +6,14 @@ import asyncio
 import json
 import logging
 from dataclasses import replace
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pytest
 
 from ring.api import streams
 from ring.api.streams import EventStream, Streams
+from ring.clock import rfc3339
 from ring.core.model.events import EventDraft, Level
 from ring.core.model.ids import DeploymentId
 from ring.core.model.status import Status
@@ -19,7 +21,7 @@ from ring.core.plan.view import Plan, RowChange
 from tests.api.client import Exchange, Question
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncGenerator
 
     from tests.api.world import World
 
@@ -67,6 +69,41 @@ def test_events_are_followed_until_the_row_is_purged(world: World) -> None:
     assert reasons == ["deployment_created", "first", "second", "third"]
 
 
+def test_following_from_now_on_tells_new_events_only(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(streams, "KEEP_ALIVE_S", 0.0)  # silence is heard at once
+    made = world.apply().json["id"]
+
+    async def follow() -> list[bytes]:
+        exchange = world.open("GET", f"/deployments/{made}/events?follow=true&limit=0")
+        await exchange.head()
+        pieces = exchange.pieces()
+        assert await anext(pieces) == streams.KEEP_ALIVE
+        world.clock.advance(1)
+        await world.store.record([_draft(made, "first")])
+        told = (piece async for piece in pieces if piece != streams.KEEP_ALIVE)
+        found = [await anext(told)]
+        assert await world.store.commit(_purge(world, made))
+        return found + [piece async for piece in told]
+
+    found = world.run(follow())
+    assert found.pop() == streams.END
+    assert [_reason(piece) for piece in found] == ["first"]
+
+
+def test_a_row_purged_while_nothing_happens_ends_the_stream(world: World) -> None:
+    made = world.apply().json["id"]
+
+    async def follow() -> list[bytes]:
+        exchange = world.open("GET", f"/deployments/{made}/events?follow=true&limit=0")
+        await exchange.head()
+        assert await world.store.commit(_purge(world, made))
+        return [piece async for piece in exchange.pieces()]
+
+    assert world.run(follow()) == [b"event: end\ndata: {}\n\n"]
+
+
 def test_a_finished_deployment_ends_the_stream(world: World) -> None:
     made = world.apply().json["id"]
     row = world.store.deployment(made)
@@ -111,6 +148,59 @@ def test_the_end_of_the_server_ends_open_and_later_streams(world: World) -> None
     assert b"event: end" not in world.run(follow())
 
 
+def test_a_token_that_is_revoked_ends_its_stream(world: World) -> None:
+    made = world.apply().json["id"]
+    services = world.app._services
+    services.streams.recheck_s = 0.001
+    token = world.session("admin")
+
+    async def follow() -> list[bytes]:
+        exchange = world.open("GET", f"/deployments/{made}/events?follow=true", token=token)
+        await exchange.head()
+        pieces = exchange.pieces()
+        found = [await anext(pieces)]
+        assert (await world.open("POST", "/logout", token=token).reply()).status == 204
+        return found + [piece async for piece in pieces]
+
+    assert len(world.run(follow())) == 1
+
+
+def test_a_token_that_expires_ends_its_stream(world: World) -> None:
+    made = world.apply().json["id"]
+    world.app._services.streams.recheck_s = 0.001
+    until = rfc3339(world.clock.wall() + timedelta(seconds=5))
+    token = world.token(scopes=["deployments:read"], expire_at=until)
+
+    async def follow() -> list[bytes]:
+        exchange = world.open("GET", f"/deployments/{made}/events?follow=true", token=token)
+        await exchange.head()
+        pieces = exchange.pieces()
+        found = [await anext(pieces)]
+        world.clock.advance(6)
+        return found + [piece async for piece in pieces]
+
+    assert len(world.run(follow())) == 1
+
+
+def test_open_streams_are_bounded(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(streams, "_MOST_OPEN", 1)
+    made = world.apply().json["id"]
+    target = f"/deployments/{made}/events?follow=true"
+
+    async def follow() -> list[int]:
+        first = world.open("GET", target)
+        statuses = [(await first.head()).status]
+        refused = await world.open("GET", target).reply()
+        assert refused.headers["retry-after"] == "5"
+        await first.leave()
+        later = world.open("GET", target)
+        statuses += [refused.status, (await later.head()).status]
+        await later.leave()
+        return statuses
+
+    assert world.run(follow()) == [200, 503, 200]
+
+
 class Source:
     """Yields what it is given, then waits; notes that it was closed."""
 
@@ -118,7 +208,7 @@ class Source:
         self.pieces = pieces
         self.closed = False
 
-    async def __call__(self) -> AsyncIterator[bytes]:
+    async def __call__(self) -> AsyncGenerator[bytes, None]:
         try:
             for piece in self.pieces:
                 yield piece
@@ -157,7 +247,7 @@ def test_silence_is_filled(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_source_that_fails_is_logged_and_ends(caplog: pytest.LogCaptureFixture) -> None:
-    async def broken() -> AsyncIterator[bytes]:
+    async def broken() -> AsyncGenerator[bytes, None]:
         yield b"data: 1\n\n"
         raise ValueError("lost")
 

@@ -14,14 +14,17 @@ from ring.clock import rfc3339
 from ring.core.access import ROLES
 from ring.core.model.capabilities import Capabilities
 from ring.core.model.ids import DeploymentId, InstanceId, InstanceName
-from ring.core.model.observed import Instance, State
+from ring.core.model.observed import Instance, Listing, State
+from ring.core.model.spec import DeploymentSpec
+from ring.engine.logs import Logs
+from ring.runtimes.fake import Container, FakeEngine, FakeRuntime
 from ring.security.passwords import hash_password
 from ring.security.tokens import mint
 from ring.store.store import Store
 from tests.api.client import Exchange, Question, Reply
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine, Mapping, Sequence
+    from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
     from typing import TypeVar
 
     from ring.core.model.deployment import Deployment
@@ -48,8 +51,48 @@ class ManualClock:
         self.now += timedelta(seconds=seconds)
 
 
+class Instances:
+    """What an observer would know: what the fake engine holds, told at once."""
+
+    def __init__(self) -> None:
+        self.engine = FakeEngine()
+        self.runtime = FakeRuntime(self.engine)
+        self._watchers: list[Callable[[], None]] = []
+
+    def seen(self, rows: Iterable[DeploymentId]) -> Listing:
+        return Listing({one.name: one for row in rows for one in self.instances(row)}, 0.0)
+
+    def instances(self, row: DeploymentId) -> tuple[Instance, ...]:
+        held = (container.instance for container in self.engine.containers.values())
+        return tuple(one for one in held if one.deployment_id == row)
+
+    def watch(self, row: DeploymentId, told: Callable[[], None]) -> None:
+        self._watchers.append(told)
+
+    def unwatch(self, row: DeploymentId, told: Callable[[], None]) -> None:
+        self._watchers.remove(told)
+
+    def start(self, deployment_id: str, name: str) -> InstanceId:
+        """A new one runs."""
+        instance = Instance(
+            id=InstanceId(f"{len(self.engine.containers):02d}-{name}"),
+            name=InstanceName(f"shop_web_{name}"),
+            deployment_id=DeploymentId(deployment_id),
+            server_id="s",
+            state=State.RUNNING,
+            created_at=datetime(2027, 3, 2, tzinfo=UTC),
+        )
+        spec = DeploymentSpec.model_validate(manifest())
+        self.engine.containers[instance.id] = Container(instance, spec, {}, None)
+        for told in self._watchers:
+            told()
+        return instance.id
+
+
 class RecordingEngine:
     """Notes what it is told; its answers are set by the test."""
+
+    logs: Logs
 
     def __init__(self) -> None:
         self.woken: list[GroupKey] = []
@@ -101,6 +144,10 @@ class World:
         self.clock = ManualClock()
         self.store = Store.open(None, self.clock, inline=True)
         self.engine = RecordingEngine()
+        self.instances = Instances()
+        self.engine.logs = Logs(
+            self.store, {"docker": self.instances.runtime}, {"docker": self.instances}
+        )
         self.store.listen(self.engine.wake)
         self.run(self.store.seed_admin(_password_hash()))
         self.app: Api = self.run(self._build(cors_origins))

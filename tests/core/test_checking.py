@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ring.core.availability import UNAVAILABLE
+from ring.core.bounds import MOST_SPEC_BYTES, MOST_UNKNOWN
 from ring.core.checking import DEEPEST, NotJson, check
 from ring.core.model.shapes import DEPLOYMENT
 from ring.core.model.spec import DeploymentSpec, canonical, normalised
@@ -163,8 +164,13 @@ def test_bytes_and_text_are_the_same() -> None:
 
 def test_the_spec_is_normalised() -> None:
     volumes = [
-        {"type": kind, "source": "/a", "key": key, "destination": f"/{kind}"}
-        for kind, key in (("bind", None), ("volume", None), ("config", "k"), ("secret", None))
+        {"type": kind, "source": source, "key": key, "destination": f"/{kind}"}
+        for kind, source, key in (
+            ("bind", "/a", None),
+            ("volume", "a", None),
+            ("config", "a", "k"),
+            ("secret", "a", None),
+        )
     ]
     patch = {"volumes": volumes, "config": {}, "ports": [{"published": 1, "target": 2}]}
     spec = checked(patch).spec
@@ -240,3 +246,69 @@ def test_any_member_may_be_anything(
     assert result == check(body, CAPABILITIES, unavailable=unavailable)
     if result.spec:
         assert DeploymentSpec.model_validate_json(canonical(result.spec)) == result.spec
+
+
+@pytest.mark.parametrize(
+    ("member", "item", "most"),
+    [
+        ("command", "a", 4096),
+        ("ports", {"published": 0, "target": 80}, 4096),
+        ("volumes", 5, 1024),
+        ("tmpfs", 5, 1024),
+    ],
+)
+def test_a_list_too_long_is_one_violation(member: str, item: Any, most: int) -> None:
+    assert found({member: [item] * (most + 1)}) == [(f"deployment.{member}.too_many", member)]
+    assert ("deployment." + member + ".too_many", member) not in found({member: [item] * most})
+
+
+@pytest.mark.parametrize(
+    ("member", "most"), [("environment", 4096), ("labels", 4096), ("sysctls", 1024)]
+)
+def test_a_map_too_long_is_one_violation(member: str, most: int) -> None:
+    items = {f"1{number}": 5 for number in range(most + 1)}
+    assert found({member: items}) == [(f"deployment.{member}.too_many", member)]
+
+
+def test_ports_are_counted_after_ranges_are_spread() -> None:
+    ranges = [{"published": "1-256", "target": "1-256"}] * 17 + [{"published": "9-1", "target": 1}]
+    assert found({"ports": ranges}) == [("deployment.ports.too_many", "ports")]
+
+
+@pytest.mark.parametrize("value", ["\0", 5], ids=["rules", "shapes"])
+def test_a_check_ends_with_a_thousand_violations(value: Any) -> None:
+    items = {f"A{number}": value for number in range(1000)}
+    assert len(violations := found({"environment": items})) == 1000
+    assert violations[-1][1] == "environment.A999"
+    violations = found({"environment": {**items, "B": value, "C": value}})
+    assert len(violations) == 1000
+    assert violations[-2:] == [
+        (violations[0][0], "environment.A998"),
+        ("deployment.too_many_violations", ""),
+    ]
+
+
+def test_shapes_and_rules_end_together() -> None:
+    items = {f"1{number}": 5 for number in range(999)}
+    violations = found({"environment": items, "labels": {"": ""}})
+    assert len(violations) == 1000
+    assert violations[-1] == ("deployment.too_many_violations", "")
+
+
+def test_unknown_members_are_named_up_to_a_number() -> None:
+    result = checked({f"x{number}": 1 for number in range(5000)})
+    assert len(result.unknown) == MOST_UNKNOWN + 1
+    assert result.violations == ()
+
+
+def test_a_long_key_is_cut_in_a_path() -> None:
+    [(_, path)] = found({"environment": {"1" * 5000: "x"}})
+    assert path == f"environment.{'1' * 256}…"
+
+
+def test_the_whole_is_bounded() -> None:
+    empty = checked({"labels": {"a": ""}}).spec
+    assert empty is not None
+    room = MOST_SPEC_BYTES - len(canonical(empty))
+    assert found({"labels": {"a": "x" * room}}) == []
+    assert found({"labels": {"a": "x" * (room + 1)}}) == [("deployment.too_large", "")]

@@ -39,6 +39,7 @@ class Api:
         """After the last request."""
         self.end_streams()
         self._services.logins.close()
+        self._services.checks.close()
 
 
 def build_app(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from ring.api.checks import Checks
 from ring.api.deadline import REQUEST_S
 from ring.api.problems import Problem
 from ring.api.streams import Streams
@@ -29,6 +30,7 @@ class Services:
     clock: Clock
     logins: Logins
     streams: Streams = field(default_factory=Streams)
+    checks: Checks = field(default_factory=Checks)
     request_s: float = REQUEST_S
 
 
@@ -37,6 +39,8 @@ class Caller:
     """The holder of a valid token."""
 
     token: Token
+    key: str = field(repr=False)
+    """The token's hash, by which it is looked up."""
 
     def may(self, scope: Scope) -> bool:
         return allows(self.token.scopes, scope)

@@ -1,16 +1,24 @@
-"""One client connection: bounds what comes before a body, and refuses as a problem, not as text."""
+"""One client connection: bounds its number, its time and what comes before a body, and refuses as
+a problem, not as text."""
 
 from __future__ import annotations
 
+from collections import deque
 from typing import TYPE_CHECKING
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from ring.api import problems
+from ring.api import capacity, problems
 from ring.api.problems import Problem
+from ring.security.peers import LOOPBACK, peer_of
 
 if TYPE_CHECKING:
     import asyncio
+
+    from starlette.types import Message, Receive, Scope, Send
+    from uvicorn.config import Config
+    from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
+    from uvicorn.server import ServerState
 
 _HEAD_BYTES = 64 * 1024
 """Request line and headers."""
@@ -19,11 +27,13 @@ _HEAD_S = 10.0
 _LINGER_S = 1.0
 _LINGER_BYTES = 4 * 1024 * 1024
 _TOO_LARGE = Problem(431, f"request line and headers exceed {_HEAD_BYTES} bytes")
+_TOO_MANY = Problem(503, "too many connections; try again", headers={"Retry-After": "1"})
 
 
 class Connection(HttpToolsProtocol):
     """uvicorn's, which has no limits of its own here."""
 
+    peer = ""
     _head_bytes = 0
     """Of the line and headers that are complete."""
     _unparsed_bytes = 0
@@ -31,26 +41,55 @@ class Connection(HttpToolsProtocol):
     _has_progressed = False
     _head_timer: asyncio.TimerHandle | None = None
     _discarded_bytes: int | None = None
-    """Since the refusal."""
+    """Since the last answer of this connection."""
     _linger_timer: asyncio.TimerHandle | None = None
     _refusal = Problem(400, "not a valid HTTP request")
+    _is_last = False
+    """The answer under way was started before its request had ended."""
+
+    def __init__(
+        self,
+        config: Config,
+        server_state: ServerState,
+        app_state: dict[str, object],
+        _loop: asyncio.AbstractEventLoop | None = None,
+    ) -> None:
+        super().__init__(config, server_state, app_state, _loop)
+        self._cycles: deque[RequestResponseCycle] = deque()
+        """Requests without a complete answer; the first one is being answered."""
+        self._inner = self.app
+        self.app = self._answer
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as its base
         super().connection_made(transport)
-        self._expect_head()
+        self.peer = peer_of(self.client[0]) if self.client else ""
+        excess = len(self.connections) - capacity.most_connections()
+        if excess > capacity.SPARE:
+            transport.abort()
+        elif excess > 0 or self._is_crowd():
+            self._refusal = _TOO_MANY
+            self._refuse()
+        else:
+            self._expect_head()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._head_arrived()
         if self._linger_timer is not None:
             self._linger_timer.cancel()
+        self._abandon()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        if self._discarded_bytes is not None:
+        if self._is_over():
             self._discard(len(data))
             return
         self._has_progressed = False
         super().data_received(data)
+        if self._is_over():
+            return
+        if not self._cycles and self._head_timer is None:
+            # The base waits no longer once anything has come, were it only an empty line.
+            self._expect_head()
         if self._has_progressed:
             return
         self._unparsed_bytes += len(data)
@@ -76,40 +115,90 @@ class Connection(HttpToolsProtocol):
         self._head_arrived()
         self._progress()
         super().on_headers_complete()
+        self._cycles.append(self.cycle)
 
     def on_body(self, body: bytes) -> None:
         self._progress()
         super().on_body(body)
 
+    def on_response_complete(self) -> None:
+        self._cycles.popleft()
+        if self._is_last and not self.transport.is_closing():
+            self._linger()
+        else:
+            super().on_response_complete()
+
     def send_400_response(self, msg: str) -> None:
         """Not into an answer that is still being sent."""
-        cycle = self.cycle
-        if cycle is not None and cycle.response_started and not cycle.response_complete:
+        if self._cycles and self._cycles[0].response_started:
             self.transport.close()
         elif not self.transport.is_closing():
             self._refuse()
 
+    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """As the application does, but an answer that does not wait for its request is the last."""
+        if not self._cycles:  # refused before its turn came
+            return
+        cycle = self._cycles[0]
+
+        async def send_last(message: Message) -> None:
+            if message["type"] != "http.response.start" or not cycle.more_body:
+                await send(message)
+                return
+            headers = [each for each in message["headers"] if each[0].lower() != b"connection"]
+            await send({**message, "headers": [*headers, (b"connection", b"close")]})
+            self._is_last = True
+            # The base would close at once after the answer, and so take it from a client that
+            # is still sending.
+            cycle.keep_alive = True
+
+        await self._inner(scope, receive, send_last)
+
     def _refuse(self) -> None:
-        """Says why, and hears the client out for a moment: closing while it still sends would
-        take the answer away from it."""
-        self._head_arrived()
-        self._discarded_bytes = 0
+        self._abandon()
         body = problems.body(self._refusal)
         status = self._refusal.status
+        extra = "".join(f"{name}: {value}\r\n" for name, value in self._refusal.headers.items())
         head = (
             f"HTTP/1.1 {status} {self._refusal.title}\r\n"
             "content-type: application/problem+json\r\n"
-            f"content-length: {len(body)}\r\n"
+            f"content-length: {len(body)}\r\n{extra}"
             "connection: close\r\n\r\n"
         )
         self.transport.write(head.encode() + body)
+        self._linger()
+
+    def _linger(self) -> None:
+        """Ends our side, and hears the client out for a moment: closing while it still sends would
+        take the answer away from it."""
+        self._head_arrived()
+        self._discarded_bytes = 0
+        self.flow.resume_reading()
         self.transport.write_eof()
         self._linger_timer = self.loop.call_later(_LINGER_S, self.transport.abort)
+
+    def _is_over(self) -> bool:
+        """The last answer is given."""
+        return self._discarded_bytes is not None
 
     def _discard(self, size: int) -> None:
         self._discarded_bytes = (self._discarded_bytes or 0) + size
         if self._discarded_bytes > _LINGER_BYTES:
             self.transport.abort()
+
+    def _abandon(self) -> None:
+        """Whoever answers a request learns that nobody listens; nothing waits for its turn."""
+        self.pipeline.clear()
+        while self._cycles:
+            cycle = self._cycles.popleft()
+            cycle.disconnected = True
+            cycle.message_event.set()
+
+    def _is_crowd(self) -> bool:
+        if self.peer == LOOPBACK:
+            return False
+        peers = [one.peer for one in self.connections if isinstance(one, Connection)]
+        return peers.count(self.peer) > capacity.MOST_OF_PEER
 
     def _progress(self) -> None:
         self._has_progressed = True

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
+from functools import partial
 from typing import TYPE_CHECKING
 
 from starlette.requests import ClientDisconnect, Request
@@ -13,6 +15,7 @@ from ring.api.calls import Call, Caller
 from ring.api.deadline import within
 from ring.api.problems import Problem
 from ring.api.routing import Guarded, Public, Router
+from ring.api.streams import Streamed
 from ring.core.access import allows
 from ring.core.errors import UserError
 from ring.security.tokens import has_expired, is_shaped, token_hash
@@ -24,6 +27,10 @@ if TYPE_CHECKING:
 
     from ring.api.calls import Services
     from ring.api.routing import Match, Route
+    from ring.store.store import Token
+
+_LONG_CHARS = 16 * 1024
+"""Of a problem's text, which its document repeats up to four times."""
 
 _log = logging.getLogger("ring.api")
 
@@ -52,9 +59,9 @@ class Gate:
                 raise Problem(404, "no such path")
             return await self._dispatch(request, match)
         except Problem as problem:
-            return problems.response(problem, path)
+            return await self._refusal(problem, path)
         except UserError as error:
-            return problems.response(problems.of(error), path)
+            return await self._refusal(problems.of(error), path)
         except ClientDisconnect:
             return Response(status_code=400)
         except Exception:  # noqa: BLE001 - the boundary of a request: logged, and answered
@@ -62,6 +69,11 @@ class Gate:
             template = "/".join(match.resource.segments) if match else ""
             _log.exception("%s %s failed", request.method, template)
             return problems.response(Problem(500, "internal error; the server log has it"), path)
+
+    async def _refusal(self, problem: Problem, path: str) -> Response:
+        if len(problem.detail) > _LONG_CHARS:  # encoded beside the loop
+            return await self._services.checks.beside(lambda: problems.response(problem, path))
+        return problems.response(problem, path)
 
     async def _dispatch(self, request: Request, match: Match) -> Response:
         resource = match.resource
@@ -83,22 +95,40 @@ class Gate:
         if route.scope is not None and not allows(caller.token.scopes, route.scope):
             raise Problem(403, f"token lacks required scope '{route.scope}'")
         call = Call(request, self._services, caller, match.params)
-        return await within(self._services.request_s, _handled(route, call))
+        if route.is_timed:
+            response = await within(self._services.request_s, _handled(route, call))
+        else:
+            response = await route.handler(call)
+        if isinstance(response, Streamed):
+            response.until(partial(self._lapse, caller.key))
+        return response
 
     def _authenticate(self, request: Request) -> Caller:
         """Raises 401 without saying why."""
-        now = self._services.clock.wall()
         clear = _bearer(request)
-        token = self._services.store.token(token_hash(clear)) if clear else None
+        key = token_hash(clear) if clear else None
+        token = self._valid(key) if key else None
+        if key is None or token is None:
+            raise Problem(401, "Invalid token", headers={"WWW-Authenticate": "Bearer"})
+        self._services.store.touch_token(token)
+        return Caller(token, key)
+
+    def _valid(self, key: str) -> Token | None:
+        """The token of this hash, while it opens anything."""
+        token = self._services.store.token(key)
         if (
             token is None
             or token.revoked_at is not None
-            or has_expired(token.expire_at, now)
+            or has_expired(token.expire_at, self._services.clock.wall())
             or token.user.status != "active"
         ):
-            raise Problem(401, "Invalid token", headers={"WWW-Authenticate": "Bearer"})
-        self._services.store.touch_token(token)
-        return Caller(token)
+            return None
+        return token
+
+    async def _lapse(self, key: str) -> None:
+        """Waits until the token of this hash opens nothing any more."""
+        while self._valid(key) is not None:  # noqa: ASYNC110 - time alone can end it
+            await asyncio.sleep(self._services.streams.recheck_s)
 
 
 async def _handled(route: Guarded, call: Call) -> Response:
@@ -111,7 +141,7 @@ def _bearer(request: Request) -> str | None:
     if len(given) != 1:
         return None
     scheme, _, value = given[0].partition(" ")
-    clear = value.strip()
+    clear = value.strip(" \t")
     return clear if scheme.lower() == "bearer" and is_shaped(clear) else None
 
 

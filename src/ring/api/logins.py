@@ -4,19 +4,26 @@ from __future__ import annotations
 
 import asyncio
 import math
+from collections import Counter
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from ring.api.problems import Problem
 from ring.security.passwords import Passwords
+from ring.security.peers import peer_of
 from ring.security.throttle import Throttle
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from ring.api.wire import LoginBody
     from ring.clock import Clock
     from ring.store.store import Store, User
 
 _QUEUE = 64
 """Tries that may wait for their turn, each about 0.1 s."""
+_QUEUE_OF_PEER = 4
+"""Of these, so that nobody can keep all others out."""
 
 
 class Logins:
@@ -26,22 +33,19 @@ class Logins:
         self._passwords = passwords or Passwords()
         self._throttle = Throttle()
         self._turn = asyncio.Lock()
-        self._waiting = 0
+        self._waiting: Counter[str] = Counter()
+        """By peer."""
 
     async def check(self, body: LoginBody, peer: str) -> User:
         """The active user whose password this is. Raises 401, and 429 when throttled."""
+        holder = peer_of(peer)
         # No username is longer; a longer one must not take memory.
-        key = (body.username[:64], peer)
+        key = (body.username[:64], holder)
         self._admit(key)
-        if self._waiting >= _QUEUE:
-            raise _later(1.0)
-        self._waiting += 1
-        try:
+        with self._queued(holder):
             async with self._turn:
                 self._admit(key)
                 return await self._verified(body, key)
-        finally:
-            self._waiting -= 1
 
     def close(self) -> None:
         self._passwords.close()
@@ -55,6 +59,18 @@ class Logins:
             raise invalid_credentials()
         self._throttle.succeeded(key)
         return user
+
+    @contextmanager
+    def _queued(self, holder: str) -> Iterator[None]:
+        if self._waiting.total() >= _QUEUE or self._waiting[holder] >= _QUEUE_OF_PEER:
+            raise _later(1.0)
+        self._waiting[holder] += 1
+        try:
+            yield
+        finally:
+            self._waiting[holder] -= 1
+            if not self._waiting[holder]:
+                del self._waiting[holder]
 
     def _admit(self, key: tuple[str, str]) -> None:
         wait_s = self._throttle.wait_s(key, self._clock.mono())

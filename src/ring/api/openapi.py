@@ -28,6 +28,7 @@ _ERRORS = {
     422: "Validation failed",
     429: "Too many failed logins",
     500: "Internal error",
+    503: "Too much at once",
 }
 
 
@@ -92,9 +93,9 @@ def _success(route: Route) -> Json:
 
 
 def _failures(route: Route) -> Json:
-    statuses = {500}
+    statuses = {500, 503}
     if isinstance(route, Guarded):
-        statuses |= {401, 403, 408}
+        statuses |= {401, 403, 408} if route.is_timed else {401, 403}
     if "{" in route.path:
         statuses.add(404)
     if route.doc.takes:

@@ -11,10 +11,14 @@ if TYPE_CHECKING:
     from ring.core.model.deployment import Deployment
     from ring.core.model.ids import DeploymentId
     from ring.core.model.observed import Instance
+    from ring.engine.logs import Logs
 
 
 class Engine(Protocol):
-    """Everything but image_moved answers from memory."""
+    """Everything but image_moved and logs answers from memory."""
+
+    @property
+    def logs(self) -> Logs: ...
 
     def capabilities(self) -> Mapping[str, Capabilities]:
         """Of the enabled runtimes, by name."""

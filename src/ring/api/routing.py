@@ -51,6 +51,8 @@ class Guarded:
     handler: Callable[[Call], Awaitable[Response]]
     doc: Doc
     scope: Scope | None = Scope.ADMIN
+    is_timed: bool = True
+    """False: it may take as long as what it reads."""
 
 
 Route = Public | Guarded

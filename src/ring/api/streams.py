@@ -5,18 +5,24 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from starlette.responses import Response
 
+from ring.api.problems import Problem
+
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Mapping
 
     from starlette.types import Receive, Scope, Send
 
 KEEP_ALIVE_S = 15.0
 KEEP_ALIVE = b":\n\n"
 END = b"event: end\ndata: {}\n\n"
+
+_MOST_OPEN = 256
+"""Event streams at once."""
 
 _log = logging.getLogger("ring.api")
 
@@ -30,9 +36,12 @@ def message(entry: object) -> bytes:
 class Streams:
     """Ends every open stream when the server stops, and every later one at once."""
 
-    def __init__(self, poll_s: float = 0.5) -> None:
+    def __init__(self, poll_s: float = 0.5, recheck_s: float = 15.0) -> None:
         self.poll_s = poll_s
         """How often a stream looks at the memory it follows."""
+        self.recheck_s = recheck_s
+        """How often it is asked whether the caller may still listen."""
+        self._open = 0
         self._closing = asyncio.Event()
 
     def close(self) -> None:
@@ -42,21 +51,40 @@ class Streams:
         """Waits until the server stops."""
         await self._closing.wait()
 
+    def admit(self) -> None:
+        """Raises 503 where as many are open as may be."""
+        if self._open >= _MOST_OPEN:
+            raise Problem(
+                503,
+                f"{_MOST_OPEN} streams are open: end one, or try again later",
+                headers={"Retry-After": "5"},
+            )
 
-class EventStream(Response):
-    """Sends what `source` yields; an empty piece says that nothing happened."""
+    @contextmanager
+    def counted(self) -> Iterator[None]:
+        self._open += 1
+        try:
+            yield
+        finally:
+            self._open -= 1
 
-    def __init__(self, source: AsyncIterator[bytes], streams: Streams) -> None:
-        super().__init__(
-            headers={
-                "Content-Type": "text/event-stream",
-                "Cache-Control": "no-cache",
-                "Referrer-Policy": "no-referrer",
-            }
-        )
+
+class Streamed(Response):
+    """Sends what `source` yields, no faster than the client takes it, and closes it."""
+
+    def __init__(
+        self,
+        source: AsyncGenerator[bytes, None],
+        headers: Mapping[str, str],
+    ) -> None:
+        super().__init__(headers=headers)
         del self.headers["content-length"]
         self._source = source
-        self._streams = streams
+        self._untils: list[Callable[[], Awaitable[None]]] = []
+
+    def until(self, event: Callable[[], Awaitable[None]]) -> None:
+        """Ends the answer, too, when it returns."""
+        self._untils.append(event)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         await send(
@@ -69,14 +97,15 @@ class EventStream(Response):
         ends = [
             asyncio.create_task(self._pump(send)),
             asyncio.create_task(_disconnected(receive)),
-            asyncio.create_task(self._streams.closed()),
         ]
+        ends += [asyncio.ensure_future(event()) for event in self._untils]
         try:
             await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
         finally:
             for task in ends:
                 task.cancel()
             results = await asyncio.gather(*ends, return_exceptions=True)
+            await self._source.aclose()
         for result in results:
             if isinstance(result, Exception):
                 _log.error("a stream failed", exc_info=result)
@@ -92,6 +121,26 @@ class EventStream(Response):
             await send(
                 {"type": "http.response.body", "body": piece or KEEP_ALIVE, "more_body": True}
             )
+
+
+class EventStream(Streamed):
+    """Server-sent events; an empty piece says that nothing happened."""
+
+    def __init__(self, source: AsyncGenerator[bytes, None], streams: Streams) -> None:
+        """Raises 503 where too many are open."""
+        streams.admit()
+        headers = {
+            "Content-Type": "text/event-stream",
+            "Cache-Control": "no-cache",
+            "Referrer-Policy": "no-referrer",
+        }
+        super().__init__(source, headers)
+        self.until(streams.closed)
+        self._streams = streams
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        with self._streams.counted():
+            await super().__call__(scope, receive, send)
 
 
 async def _disconnected(receive: Receive) -> None:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING
+
+from starlette.responses import Response
 
 from ring.api import openapi, wire
 from ring.api.routes.deployments import (
@@ -13,6 +16,7 @@ from ring.api.routes.deployments import (
 )
 from ring.api.routes.events import list_events
 from ring.api.routes.filters import KEYS
+from ring.api.routes.logs import list_logs
 from ring.api.routes.namespaces import create_namespace, list_namespaces, read_namespace
 from ring.api.routes.sessions import login, logout
 from ring.api.routes.system import health
@@ -21,14 +25,17 @@ from ring.core.access import Scope
 from ring.core.model.spec import DeploymentSpec
 
 if TYPE_CHECKING:
-    from starlette.responses import Response
-
     from ring.api.calls import Call
 
 
 async def describe(call: Call) -> Response:
-    """Made on demand: it is asked for rarely, and memory is not kept for it."""
-    return wire.answer(openapi.document(ROUTES))
+    return Response(_description(), headers=wire.JSON)
+
+
+@cache
+def _description() -> bytes:
+    """Made once: it costs far more than to send it."""
+    return bytes(wire.answer(openapi.document(ROUTES)).body)
 
 
 ROUTES: tuple[Route, ...] = (
@@ -117,5 +124,18 @@ ROUTES: tuple[Route, ...] = (
             query=("level", "limit", "follow"),
         ),
         Scope.DEPLOYMENTS_READ,
+    ),
+    Guarded(
+        "GET",
+        "/deployments/{id}/logs",
+        list_logs,
+        Doc(
+            "What the instances of a deployment wrote",
+            gives=wire.LogShape,
+            listed=True,
+            query=("tail", "since", "container", "follow"),
+        ),
+        Scope.DEPLOYMENTS_READ,
+        is_timed=False,
     ),
 )

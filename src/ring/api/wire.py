@@ -7,6 +7,8 @@ description is made of them.
 from __future__ import annotations
 
 import json
+from datetime import datetime
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal, NotRequired, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
@@ -24,11 +26,14 @@ if TYPE_CHECKING:
 
     from ring.core.model.deployment import Deployment
     from ring.core.model.events import Event
+    from ring.core.model.logs import LogRecord
     from ring.core.model.observed import Instance
     from ring.core.model.spec import Config, DeploymentSpec, Quantities, Resources, User, Volume
     from ring.store.store import Namespace
 
 T = TypeVar("T", bound=BaseModel)
+
+JSON: Mapping[str, str] = MappingProxyType({"Content-Type": "application/json"})
 
 MASK = "***"
 """Stands in every answer for a password that is set."""
@@ -71,6 +76,14 @@ class EventShape(TypedDict):
     message: str
     component: str
     reason: str | None
+
+
+class LogShape(TypedDict):
+    instance: str
+    message: str
+    level: str
+    timestamp: str | None
+    stream: NotRequired[str]
 
 
 class InstanceShape(TypedDict):
@@ -210,12 +223,8 @@ def answer(
 ) -> Response:
     """Compact JSON, UTF-8 unescaped."""
     text = json.dumps(shape, separators=(",", ":"), ensure_ascii=False)
-    return Response(
-        text.encode(errors="replace"),
-        status_code=status,
-        headers=dict(headers or {}),
-        media_type="application/json",
-    )
+    content = text.encode(errors="replace")
+    return Response(content, status_code=status, headers={**JSON, **(headers or {})})
 
 
 def namespace(row: Namespace) -> NamespaceShape:
@@ -236,6 +245,17 @@ def event(entry: Event) -> EventShape:
         "message": entry.message,
         "component": entry.component,
         "reason": entry.reason,
+    }
+
+
+def log(record: LogRecord) -> LogShape:
+    at = record.timestamp
+    return {
+        "instance": record.instance,
+        "message": record.message,
+        "level": record.level,
+        "timestamp": rfc3339(at) if isinstance(at, datetime) else at,
+        "stream": record.stream,
     }
 
 

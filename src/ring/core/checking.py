@@ -5,20 +5,29 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass, replace
+from itertools import chain
 from typing import TYPE_CHECKING, Any, Final, get_args
 
 from ring.core import port_ranges
 from ring.core.availability import UNAVAILABLE
+from ring.core.bounds import (
+    MOST_SPEC_BYTES,
+    MOST_UNKNOWN,
+    MOST_VIOLATIONS,
+    TOO_LARGE,
+    TOO_MANY_VIOLATIONS,
+    most_items,
+)
 from ring.core.errors import UserError
-from ring.core.fitting import Fitting
+from ring.core.fitting import Fitting, TooMany
 from ring.core.model.capabilities import Capabilities
 from ring.core.model.shapes import DEPLOYMENT
-from ring.core.model.spec import DeploymentSpec, RuntimeName, normalised
+from ring.core.model.spec import DeploymentSpec, RuntimeName, canonical, normalised
 from ring.core.rules import CAPABILITIES, RULES, Case, Damage, Rule
 from ring.core.violations import Path, Violation, path_text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
 __all__ = ["DEEPEST", "RULES", "Checked", "NotJson", "Rule", "Violation", "check"]
 
@@ -39,7 +48,8 @@ class Checked:
     """Normalised; None when there is a violation."""
     violations: tuple[Violation, ...]
     unknown: tuple[str, ...]
-    """Paths of members that mean nothing to Ring, and are ignored."""
+    """Paths of members that mean nothing to Ring, and are ignored; one past MOST_UNKNOWN stands for
+    all the others."""
 
 
 def check(
@@ -52,22 +62,29 @@ def check(
 
     `capabilities` None: nothing is known of the server (a dry run), and what depends on it is left
     out. The order of violations is fixed: shapes by field, then rules as in RULES, then by index.
+    Ends with the violation past MOST_VIOLATIONS.
     """
     data = parse_json(body)
-    fitting = Fitting(unavailable)
+    fitting = Fitting(
+        unavailable,
+        most_items=most_items,
+        most_violations=MOST_VIOLATIONS,
+        most_unknown=MOST_UNKNOWN + 1,
+    )
     origin = _spread_ports(data, fitting)
-    fitted = fitting.fit(DEPLOYMENT, data)
+    try:
+        fitted = fitting.fit(DEPLOYMENT, data)
+    except TooMany:
+        found = chain(fitting.violations, (TOO_MANY_VIOLATIONS,))
+        return Checked(None, _in_order(found, origin), _named(fitting.unknown, origin))
     if not isinstance(data, dict):
         return Checked(None, tuple(fitting.violations), ())
     spec = normalised(DeploymentSpec.model_validate_json(json.dumps(fitted)))
     case = _case(spec, capabilities, fitting.broken)
-    damage = Damage(fitting.broken)
-    found = [*fitting.violations]
-    for rule in RULES:
-        found.extend(rule.run(case, damage))
-    violations = _in_order(_at_origin(violation, origin) for violation in found)
-    unknown = tuple(_origin_path(path_text(path), origin) for path in fitting.unknown)
-    return Checked(None if violations else spec, violations, tuple(dict.fromkeys(unknown)))
+    violations = _in_order(chain(fitting.violations, _broken_rules(case, fitting.broken)), origin)
+    if not violations and len(canonical(spec).encode()) > MOST_SPEC_BYTES:
+        violations = (TOO_LARGE,)
+    return Checked(None if violations else spec, violations, _named(fitting.unknown, origin))
 
 
 def parse_json(body: bytes | str) -> Any:
@@ -121,7 +138,11 @@ def _spread_ports(data: Any, fitting: Fitting) -> list[int]:
     """Replaces port ranges in the body. For each port, the index of the entry it comes from."""
     if not (isinstance(data, dict) and isinstance(data.get("ports"), list)):
         return []
-    spread = port_ranges.spread(data["ports"], available="ports.range" not in fitting.unavailable)
+    spread = port_ranges.spread(
+        data["ports"],
+        available="ports.range" not in fitting.unavailable,
+        most=most_items("ports"),
+    )
     data["ports"] = spread.items
     fitting.violations.extend(spread.violations)
     fitting.broken.extend(("ports", index) for index in spread.broken)
@@ -140,6 +161,16 @@ def _case(
     return Case(spec, known or Capabilities(), enabled=known is not None)
 
 
+def _broken_rules(case: Case, broken: list[Path]) -> Iterator[Violation]:
+    damage = Damage(broken)
+    for rule in RULES:
+        yield from rule.run(case, damage)
+
+
+def _named(unknown: Iterable[Path], origin: list[int]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(_origin_path(path_text(path), origin) for path in unknown))
+
+
 def _at_origin(violation: Violation, origin: list[int]) -> Violation:
     return replace(violation, path=_origin_path(violation.path, origin))
 
@@ -151,10 +182,17 @@ def _origin_path(path: str, origin: list[int]) -> str:
     return f"ports[{origin[int(match[1])]}]{path[match.end() :]}"
 
 
-def _in_order(violations: Iterable[Violation]) -> tuple[Violation, ...]:
-    """Shape errors as they came, then the table's order; each once."""
-    distinct = dict.fromkeys(violations)
-    return tuple(sorted(distinct, key=lambda violation: _RANK.get(violation.code, -1)))
+def _in_order(violations: Iterable[Violation], origin: list[int]) -> tuple[Violation, ...]:
+    """Shape errors as they came, then the table's order; each once, and no more than are of use."""
+    distinct: dict[Violation, None] = {}
+    for violation in violations:
+        distinct[_at_origin(violation, origin)] = None
+        if len(distinct) > MOST_VIOLATIONS:
+            break
+    ordered = sorted(distinct, key=lambda violation: _RANK.get(violation.code, -1))
+    if len(ordered) > MOST_VIOLATIONS:
+        ordered[MOST_VIOLATIONS - 1 :] = [TOO_MANY_VIOLATIONS]
+    return tuple(ordered)
 
 
 _PORT_INDEX = re.compile(r"ports\[([0-9]+)\]")
@@ -162,4 +200,4 @@ _RANK = {
     code: rank
     for rank, rule in reversed(tuple(enumerate(RULES)))
     for code in rule.codes(get_args(RuntimeName))
-}
+} | {TOO_MANY_VIOLATIONS.code: len(RULES)}

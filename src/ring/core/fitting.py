@@ -8,7 +8,9 @@ objects to), and its path kept, so that the rules that read it are left out.
 from __future__ import annotations
 
 import re
+import sys
 from dataclasses import dataclass, field, replace
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from ring.core.model import shapes
@@ -16,9 +18,13 @@ from ring.core.port_ranges import is_range
 from ring.core.violations import Path, Violation, path_text, quoted
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable, Sized
 
     from ring.core.model.shapes import Shape
+
+
+class TooMany(Exception):
+    """More does not fit than is of use to know."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,12 +55,19 @@ class Fitting:
     unavailable: frozenset[str]
     ranges: bool = False
     """Port ranges pass (a manifest: the server spreads them)."""
+    most_items: Callable[[str], int] = lambda _feature: sys.maxsize
+    """Of a list or map; a longer one is refused without a look at its items."""
+    most_violations: int = sys.maxsize
+    most_unknown: int = sys.maxsize
     violations: list[Violation] = field(default_factory=list)
     unknown: list[Path] = field(default_factory=list)
     broken: list[Path] = field(default_factory=list)
 
     def fit(self, shape: Shape, value: Any, place: Place = Place()) -> Any:  # noqa: PLR0911 - one return a kind of shape
-        """The value, or its replacement, without unknown members and explicit nulls."""
+        """The value, or its replacement, without unknown members and explicit nulls.
+
+        Raises TooMany with the violation past `most_violations`.
+        """
         if self._refused(value, place):
             return quietest(shape)
         match shape:
@@ -77,9 +90,13 @@ class Fitting:
         return value
 
     def refuse(self, place: Place, suffix: str, message: str) -> None:
-        code = ".".join(("deployment", *place.words, suffix))
+        self._violated(place, ".".join(("deployment", *place.words, suffix)), message)
+
+    def _violated(self, place: Place, code: str, message: str) -> None:
         self.violations.append(Violation(path_text(place.path), code, message))
         self.broken.append(place.path)
+        if len(self.violations) > self.most_violations:
+            raise TooMany
 
     def _misfit(self, shape: Shape, value: Any, place: Place) -> Any:
         self.refuse(place, "type", f"must be {wanted(shape)}, not {_kind(value)}")
@@ -100,8 +117,7 @@ class Fitting:
     def _not_available(self, place: Place, what: str) -> None:
         code = f"deployment.{place.feature}.not_available"
         message = f"{what} is not available in this version of Ring"
-        self.violations.append(Violation(path_text(place.path), code, message))
-        self.broken.append(place.path)
+        self._violated(place, code, message)
 
     def _object(self, shape: shapes.Object, value: Any, place: Place) -> Any:
         if not isinstance(value, dict):
@@ -127,7 +143,8 @@ class Fitting:
         return fitted
 
     def _name_unknown(self, value: dict[str, Any], known: Iterable[str], place: Place) -> None:
-        self.unknown.extend((*place.path, name) for name in value if name not in known)
+        found = ((*place.path, name) for name in value if name not in known)
+        self.unknown.extend(islice(found, max(0, self.most_unknown - len(self.unknown))))
 
     def _variant(self, shape: shapes.Variant, value: Any, place: Place) -> Any:
         if not isinstance(value, dict):
@@ -149,7 +166,7 @@ class Fitting:
                 return value
             return self._misfit(shape, value, place)
         record = shape.record
-        trial = Fitting(frozenset())
+        trial = Fitting(frozenset(), most_unknown=self.most_unknown - len(self.unknown))
         fitted = trial.fit(record, value, place)
         if trial.violations:
             return self._misfit(shape, value, place)
@@ -160,12 +177,23 @@ class Fitting:
     def _list(self, shape: shapes.ListOf, value: Any, place: Place) -> Any:
         if not isinstance(value, list):
             return self._misfit(shape, value, place)
+        if self._overflows(value, place):
+            return []
         return [self.fit(shape.item, item, place.item(index)) for index, item in enumerate(value)]
 
     def _map(self, shape: shapes.MapOf, value: Any, place: Place) -> Any:
         if not isinstance(value, dict):
             return self._misfit(shape, value, place)
+        if self._overflows(value, place):
+            return {}
         return {key: self.fit(shape.value, item, place.entry(key)) for key, item in value.items()}
+
+    def _overflows(self, value: Sized, place: Place) -> bool:
+        most = self.most_items(place.feature)
+        if len(value) <= most:
+            return False
+        self.refuse(place, "too_many", f"has too many items: at most {most} are taken")
+        return True
 
     def _choice(self, shape: shapes.Choice, value: Any, place: Place) -> Any:
         if not isinstance(value, str):

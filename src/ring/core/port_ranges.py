@@ -29,13 +29,16 @@ def is_range(value: object) -> bool:
     return isinstance(value, str) and _RANGE.fullmatch(value) is not None
 
 
-def spread(ports: list[Any], *, available: bool) -> Spread:
+def spread(ports: list[Any], *, available: bool, most: int) -> Spread:
     """Every range replaced by its ports; a range that is refused by a stand-in.
 
-    Violations name the index of the stand-in: `origin` leads back to the body.
+    Violations name the index of the stand-in: `origin` leads back to the body. More than `most`
+    ports are not spread to the end, and only their number is of use.
     """
     result = Spread()
     for index, item in enumerate(ports):
+        if len(result.items) > most:
+            return Spread(result.items, result.origin)
         if not (isinstance(item, dict) and _has_range(item)):
             result.items.append(item)
             result.origin.append(index)

@@ -17,14 +17,18 @@ class Violation:
     """Human text."""
 
 
+_LONGEST_KEY = 256
+
+
 def path_text(path: Path) -> str:
-    """`ports[0].published`; map keys as they are."""
+    """`ports[0].published`; map keys as they are, cut where nobody reads on."""
     text = ""
     for part in path:
         if isinstance(part, int):
             text += f"[{part}]"
         else:
-            text += f".{part}" if text else part
+            name = part if len(part) <= _LONGEST_KEY else f"{part[:_LONGEST_KEY]}…"
+            text += f".{name}" if text else name
     return text
 
 

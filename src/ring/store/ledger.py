@@ -25,9 +25,7 @@ def decode(row: sqlite3.Row) -> Entry:
         instance_id=row["instance_id"],
         phase=member(Phase, row["phase"], Phase.LIVE, of=f"{name}: phase"),
         since=moment(row["since"], of=f"{name}: since") or EPOCH,
-        reason=None
-        if reason is None
-        else member(Why, reason, Why.LEFTOVER, of=f"{name}: reason"),
+        reason=None if reason is None else member(Why, reason, Why.LEFTOVER, of=f"{name}: reason"),
     )
 
 

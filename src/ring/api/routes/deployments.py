@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
@@ -12,7 +11,7 @@ from ring.api import bodies, wire
 from ring.api.problems import Problem, invalid
 from ring.api.queries import loose_switch, switch
 from ring.api.routes import filters
-from ring.core.checking import check
+from ring.core.bounds import MOST_UNKNOWN
 from ring.core.model.ids import DeploymentId, GroupKey
 from ring.core.plan.decisions import Create, Replace, decide
 
@@ -24,7 +23,6 @@ if TYPE_CHECKING:
     from ring.core.model.spec import DeploymentSpec
     from ring.store.store import Accepted
 
-_LARGE_BYTES = 32 * 1024
 _PLAIN = "".join(chr(code) for code in range(0x20, 0x7F) if chr(code) not in "%;")
 _WARNINGS_BYTES = 8 * 1024
 """Clients refuse longer header lines at 64 KiB, some at 8."""
@@ -88,11 +86,7 @@ def _not_found() -> Problem:
 
 async def _checked(call: Call) -> tuple[DeploymentSpec, Sequence[str]]:
     text = await bodies.read(call.request)
-    capabilities = call.services.engine.capabilities()
-    if len(text) > _LARGE_BYTES:  # checked beside the loop: it may hold a hundred thousand errors
-        checked = await asyncio.to_thread(check, text, capabilities)
-    else:
-        checked = check(text, capabilities)
+    checked = await call.services.checks.check(text, call.services.engine.capabilities())
     if checked.violations or checked.spec is None:
         raise invalid(checked.violations)
     return checked.spec, checked.unknown
@@ -137,8 +131,8 @@ def _warnings(unknown: Sequence[str]) -> str:
     for path in unknown:
         entry = f"unknown field '{quote(path, safe=_PLAIN)}' ignored"
         room -= len(entry) + 2
-        if room < 0:
-            entries.append(f"{len(unknown) - len(entries)} more unknown fields ignored")
+        if room < 0 or len(entries) == MOST_UNKNOWN:
+            entries.append("and more unknown fields ignored")
             break
         entries.append(entry)
     return "; ".join(entries)

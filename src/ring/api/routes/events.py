@@ -14,7 +14,7 @@ from ring.core.model.events import Level
 from ring.core.model.status import FINAL
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Sequence
+    from collections.abc import AsyncGenerator, Sequence
 
     from starlette.responses import Response
 
@@ -54,7 +54,7 @@ async def list_events(call: Call) -> Response:
     return wire.answer([wire.event(each) for each in question.newest(limit)])
 
 
-async def _followed(question: Question, limit: int) -> AsyncIterator[bytes]:
+async def _followed(question: Question, limit: int) -> AsyncGenerator[bytes, None]:
     """The last `limit`, then each new one, until the row is purged or nothing more will happen.
 
     What the row says of its last event is in memory, so a stream costs no query while it is quiet.
@@ -65,11 +65,12 @@ async def _followed(question: Question, limit: int) -> AsyncIterator[bytes]:
     while (row := store.deployment(question.deployment_id)) is not None:
         state = (row.version, row.last_event_at)
         if state != seen:
-            newest = question.newest(limit if seen is None else _CAP)
-            fresh = _since(last, newest)
+            fresh = _since(last, question.newest(max(limit, 1) if seen is None else _CAP))
+            last = fresh[0].id if fresh else last
+            if seen is None:
+                del fresh[limit:]
             for each in reversed(fresh):
                 yield streams.message(wire.event(each))
-            last = fresh[0].id if fresh else last
             seen = state
         elif _is_over(question.services, row):
             return

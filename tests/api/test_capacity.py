@@ -1,0 +1,18 @@
+from __future__ import annotations
+
+import resource
+
+import pytest
+
+from ring.api.capacity import most_connections
+
+
+@pytest.mark.parametrize(
+    ("files", "connections"),
+    [(resource.RLIM_INFINITY, 1000), (65536, 1000), (1024, 768), (100, 16)],
+)
+def test_connections_leave_files_for_the_rest(
+    monkeypatch: pytest.MonkeyPatch, files: int, connections: int
+) -> None:
+    monkeypatch.setattr(resource, "getrlimit", lambda _which: (files, files))
+    assert most_connections() == connections
