@@ -1,20 +1,13 @@
-"""A runtime in memory, for simulation and tests: an engine that outlives its clients.
-
-FakeEngine is the outside: containers, images, networks, an event log, and requests that are
-carried out whether or not whoever sent them still waits. FakeRuntime is one client's connection.
-By default every request is carried out at once; a `Traffic` takes requests and events into its
-own hands, to delay, lose, double or refuse them. It passes the contract suite of the real ones.
-"""
+"""The fake engine itself: the outside, which outlives its clients."""
 
 from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Protocol, TypeVar, cast
+from typing import TYPE_CHECKING
 
 from ring.core.logs import text_of
-from ring.core.model.capabilities import Capabilities
 from ring.core.model.failures import FailureClass
 from ring.core.model.ids import DeploymentId, InstanceId, InstanceName
 from ring.core.model.logs import LogLine
@@ -27,7 +20,6 @@ from ring.runtimes.base import (
     Image,
     NameTaken,
     OutOfMemory,
-    Resync,
     RuntimeEvent,
     RuntimeFailure,
     Signalled,
@@ -35,90 +27,15 @@ from ring.runtimes.base import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
+    from collections.abc import Callable, Mapping
 
-    from ring.core.model.logs import LogQuery, Stream
+    from ring.core.model.logs import Stream
     from ring.core.model.spec import DeploymentSpec
     from ring.runtimes.base import Order
 
-T = TypeVar("T")
+from ring.runtimes.fake.traffic import AtOnce, Request, Traffic
+
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-
-CAPABILITIES = Capabilities(
-    events=True,
-    exit_codes=True,
-    host_network=True,
-    labels=True,
-    cpu_stats=True,
-    pull=True,
-    ports=True,
-    resources=True,
-    command=True,
-    exec=True,
-    discovery=True,
-    user=True,
-)
-
-
-@dataclass(slots=True, eq=False)
-class Request:
-    """A call that has reached the engine: carried out once, whoever waits for the answer."""
-
-    what: str
-    about: str
-    """What it is for: a namespace, an image, an instance."""
-    effect: Callable[[], object]
-    answer: asyncio.Future[object]
-    carried_out: bool = False
-    _result: object = None
-    _error: Exception | None = None
-
-    def perform(self) -> None:
-        """Carries it out and answers."""
-        self.carry_out()
-        self.reply()
-
-    def carry_out(self) -> None:
-        """What it asks for happens, once; the answer is on its way."""
-        if self.carried_out:
-            return
-        self.carried_out = True
-        try:
-            self._result = self.effect()
-        except Exception as error:  # noqa: BLE001 - handed to the caller, as an answer
-            self._error = error
-
-    def reply(self) -> None:
-        """The answer arrives, if anybody still waits."""
-        if self.answer.done():
-            return
-        if self._error is not None:
-            self.answer.set_exception(self._error)
-        else:
-            self.answer.set_result(self._result)
-
-    def fail(self, error: Exception) -> None:
-        """The caller is told that it failed, whether or not it was carried out."""
-        if not self.answer.done():
-            self.answer.set_exception(error)
-
-
-class Traffic(Protocol):
-    """Decides when requests are carried out and events delivered."""
-
-    def requested(self, request: Request) -> None: ...
-
-    def happened(self, event: RuntimeEvent, deliver: Callable[[RuntimeEvent], None]) -> None: ...
-
-
-class AtOnce:
-    """Everything happens immediately and in order."""
-
-    def requested(self, request: Request) -> None:
-        request.perform()
-
-    def happened(self, event: RuntimeEvent, deliver: Callable[[RuntimeEvent], None]) -> None:
-        deliver(event)
 
 
 @dataclass(slots=True, eq=False)
@@ -331,114 +248,3 @@ class FakeEngine:
 
 def _who(instance: Instance) -> tuple[InstanceId, InstanceName, DeploymentId]:
     return instance.id, instance.name, instance.deployment_id
-
-
-class FakeRuntime:
-    """One client of the engine: what dies with the server."""
-
-    def __init__(self, engine: FakeEngine, name: str = "docker") -> None:
-        self.engine = engine
-        self.name = name
-        self.location = "fake://"
-        self.is_remote = False
-
-    def capabilities(self) -> Capabilities:
-        return CAPABILITIES
-
-    async def ping(self) -> None:
-        await self.engine.request("ping", "", lambda: None)
-
-    async def close(self) -> None:
-        return None
-
-    async def list(self) -> tuple[Instance, ...]:
-        def effect() -> tuple[Instance, ...]:
-            return tuple(replace(c.instance, exit=None) for c in self.engine.containers.values())
-
-        return await self._ask("list", "", effect)
-
-    async def events(self, since: datetime | None) -> AsyncIterator[RuntimeEvent]:
-        if self.engine.away:
-            raise Unavailable("the fake engine is away")
-        queue: asyncio.Queue[RuntimeEvent | None] = asyncio.Queue()
-        for past in self.engine.log:
-            if since is not None and _at(past) >= since:
-                queue.put_nowait(past)
-        self.engine.streams.append(queue)
-        try:
-            while (event := await queue.get()) is not None:
-                yield event
-        finally:
-            self.engine.streams.remove(queue)
-        raise Unavailable("the event stream broke")
-
-    async def ensure_network(self, namespace: str) -> None:
-        await self._ask("ensure_network", namespace, lambda: self.engine.ensure_network(namespace))
-
-    async def resolve_image(self, ref: str, policy: str, pin: str | None) -> Image:
-        return await self._ask(
-            "resolve_image", ref, lambda: self.engine.resolve_image(ref, policy, pin)
-        )
-
-    async def remote_digest(self, ref: str) -> str | None:
-        return await self._ask("remote_digest", ref, lambda: self.engine.registry.get(ref))
-
-    async def create(self, order: Order) -> Instance:
-        return await self._ask("create", order.name, lambda: self.engine.create(order))
-
-    async def start(self, instance_id: InstanceId) -> None:
-        await self._ask("start", instance_id, lambda: self.engine.start(instance_id))
-
-    async def inspect(self, instance_id: InstanceId) -> Instance:
-        return await self._ask("inspect", instance_id, lambda: self.engine.inspect(instance_id))
-
-    async def stop(self, instance_id: InstanceId, grace_s: float) -> None:
-        await self._ask("stop", instance_id, lambda: self.engine.stop(instance_id))
-
-    async def remove(self, instance_id: InstanceId) -> None:
-        await self._ask("remove", instance_id, lambda: self.engine.remove(instance_id))
-
-    async def find(self, name: InstanceName) -> Instance | None:
-        def effect() -> Instance | None:
-            container = self.engine.by_name(name)
-            return container.instance if container else None
-
-        return await self._ask("find", name, effect)
-
-    async def logs(self, instance_id: InstanceId, query: LogQuery) -> AsyncGenerator[LogLine, None]:
-        container = await self._ask("logs", instance_id, lambda: self.engine.container(instance_id))
-        lines = container.lines
-        position = len(lines)
-        for line in _asked_for(lines, query):
-            yield line
-        news = asyncio.Event()
-        self.engine.readers.add(news)
-        try:
-            while query.follow:
-                while position < len(lines) and not self.engine.away:
-                    position += 1
-                    yield lines[position - 1]
-                if self.engine.away:
-                    raise Unavailable("the log stream broke")
-                is_there = self.engine.containers.get(instance_id) is container
-                if not (is_there and container.instance.is_live):
-                    return
-                news.clear()
-                await news.wait()
-        finally:
-            self.engine.readers.discard(news)
-
-    async def _ask(self, what: str, about: str, effect: Callable[[], T]) -> T:
-        return cast(
-            "T", await self.engine.request(what, about, effect)
-        )  # the future is shared by all
-
-
-def _asked_for(lines: list[LogLine], query: LogQuery) -> list[LogLine]:
-    since = query.since or EPOCH
-    found = [line for line in lines if (line.at or EPOCH) >= since]
-    return found if query.tail is None else found[len(found) - min(query.tail, len(found)) :]
-
-
-def _at(event: RuntimeEvent) -> datetime:
-    return EPOCH if isinstance(event, Resync) else event.at

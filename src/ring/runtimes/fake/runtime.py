@@ -1,0 +1,154 @@
+"""One client's connection to the fake engine: what dies with the server."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from typing import TYPE_CHECKING, TypeVar, cast
+
+from ring.core.model.capabilities import Capabilities
+from ring.runtimes.base import (
+    Image,
+    Resync,
+    RuntimeEvent,
+    Unavailable,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, AsyncIterator, Callable
+    from datetime import datetime
+
+    from ring.core.model.ids import InstanceId, InstanceName
+    from ring.core.model.logs import LogLine, LogQuery
+    from ring.core.model.observed import Instance
+    from ring.runtimes.base import Order
+
+from ring.runtimes.fake.engine import EPOCH, FakeEngine
+
+T = TypeVar("T")
+
+CAPABILITIES = Capabilities(
+    events=True,
+    exit_codes=True,
+    host_network=True,
+    labels=True,
+    cpu_stats=True,
+    pull=True,
+    ports=True,
+    resources=True,
+    command=True,
+    exec=True,
+    discovery=True,
+    user=True,
+)
+
+
+class FakeRuntime:
+    """One client of the engine: what dies with the server."""
+
+    def __init__(self, engine: FakeEngine, name: str = "docker") -> None:
+        self.engine = engine
+        self.name = name
+        self.location = "fake://"
+        self.is_remote = False
+
+    def capabilities(self) -> Capabilities:
+        return CAPABILITIES
+
+    async def ping(self) -> None:
+        await self.engine.request("ping", "", lambda: None)
+
+    async def close(self) -> None:
+        return None
+
+    async def list(self) -> tuple[Instance, ...]:
+        def effect() -> tuple[Instance, ...]:
+            return tuple(replace(c.instance, exit=None) for c in self.engine.containers.values())
+
+        return await self._ask("list", "", effect)
+
+    async def events(self, since: datetime | None) -> AsyncIterator[RuntimeEvent]:
+        if self.engine.away:
+            raise Unavailable("the fake engine is away")
+        queue: asyncio.Queue[RuntimeEvent | None] = asyncio.Queue()
+        for past in self.engine.log:
+            if since is not None and _at(past) >= since:
+                queue.put_nowait(past)
+        self.engine.streams.append(queue)
+        try:
+            while (event := await queue.get()) is not None:
+                yield event
+        finally:
+            self.engine.streams.remove(queue)
+        raise Unavailable("the event stream broke")
+
+    async def ensure_network(self, namespace: str) -> None:
+        await self._ask("ensure_network", namespace, lambda: self.engine.ensure_network(namespace))
+
+    async def resolve_image(self, ref: str, policy: str, pin: str | None) -> Image:
+        return await self._ask(
+            "resolve_image", ref, lambda: self.engine.resolve_image(ref, policy, pin)
+        )
+
+    async def remote_digest(self, ref: str) -> str | None:
+        return await self._ask("remote_digest", ref, lambda: self.engine.registry.get(ref))
+
+    async def create(self, order: Order) -> Instance:
+        return await self._ask("create", order.name, lambda: self.engine.create(order))
+
+    async def start(self, instance_id: InstanceId) -> None:
+        await self._ask("start", instance_id, lambda: self.engine.start(instance_id))
+
+    async def inspect(self, instance_id: InstanceId) -> Instance:
+        return await self._ask("inspect", instance_id, lambda: self.engine.inspect(instance_id))
+
+    async def stop(self, instance_id: InstanceId, grace_s: float) -> None:
+        await self._ask("stop", instance_id, lambda: self.engine.stop(instance_id))
+
+    async def remove(self, instance_id: InstanceId) -> None:
+        await self._ask("remove", instance_id, lambda: self.engine.remove(instance_id))
+
+    async def find(self, name: InstanceName) -> Instance | None:
+        def effect() -> Instance | None:
+            container = self.engine.by_name(name)
+            return container.instance if container else None
+
+        return await self._ask("find", name, effect)
+
+    async def logs(self, instance_id: InstanceId, query: LogQuery) -> AsyncGenerator[LogLine, None]:
+        container = await self._ask("logs", instance_id, lambda: self.engine.container(instance_id))
+        lines = container.lines
+        position = len(lines)
+        for line in _asked_for(lines, query):
+            yield line
+        news = asyncio.Event()
+        self.engine.readers.add(news)
+        try:
+            while query.follow:
+                while position < len(lines) and not self.engine.away:
+                    position += 1
+                    yield lines[position - 1]
+                if self.engine.away:
+                    raise Unavailable("the log stream broke")
+                is_there = self.engine.containers.get(instance_id) is container
+                if not (is_there and container.instance.is_live):
+                    return
+                news.clear()
+                await news.wait()
+        finally:
+            self.engine.readers.discard(news)
+
+    async def _ask(self, what: str, about: str, effect: Callable[[], T]) -> T:
+        return cast(
+            "T", await self.engine.request(what, about, effect)
+        )  # the future is shared by all
+
+
+def _asked_for(lines: list[LogLine], query: LogQuery) -> list[LogLine]:
+    since = query.since or EPOCH
+    found = [line for line in lines if (line.at or EPOCH) >= since]
+    return found if query.tail is None else found[len(found) - min(query.tail, len(found)) :]
+
+
+def _at(event: RuntimeEvent) -> datetime:
+    return EPOCH if isinstance(event, Resync) else event.at
