@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from ring.core.model.failures import FailureClass
+from ring.core.model.ids import InstanceName
 from ring.runtimes.base import RuntimeFailure, Unavailable
 from tests.properties.sim.invariants import Violation, require
 from tests.properties.sim.world import IMAGES, World, spec
@@ -284,6 +285,8 @@ class Driver:
         world.engine.come_back()
         world.held.flowing = True
         for request in (*world.held.answers, *world.held.requests):
+            if request.what == "create" and request.answer.done():
+                world.watch.late.add(InstanceName(request.about))
             request.perform()
         world.held.answers.clear()
         world.held.requests.clear()
