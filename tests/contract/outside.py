@@ -56,6 +56,24 @@ class Outside(Protocol):
         """How many networks the namespace has."""
         ...
 
+    async def pauses(self, instance_id: InstanceId) -> None:
+        """Somebody freezes it."""
+        ...
+
+    async def unpauses(self, instance_id: InstanceId) -> None: ...
+
+    async def renames(self, instance_id: InstanceId, name: str) -> None:
+        """Somebody gives it another name."""
+        ...
+
+    async def removes_network(self, namespace: str) -> None:
+        """Somebody takes every instance off the namespace's network and removes it."""
+        ...
+
+    async def detaches(self, instance_id: InstanceId, namespace: str) -> None:
+        """Somebody takes one instance off it."""
+        ...
+
     async def clean(self, namespace: str) -> None: ...
 
     async def close(self) -> None: ...
@@ -79,6 +97,21 @@ class FakeOutside:
 
     async def networks(self, namespace: str) -> int:
         return self.engine.network_creations
+
+    async def pauses(self, instance_id: InstanceId) -> None:
+        self.engine.pause_by_hand(instance_id)
+
+    async def unpauses(self, instance_id: InstanceId) -> None:
+        self.engine.unpause_by_hand(instance_id)
+
+    async def renames(self, instance_id: InstanceId, name: str) -> None:
+        self.engine.rename_by_hand(instance_id, name)
+
+    async def removes_network(self, namespace: str) -> None:
+        self.engine.remove_network_by_hand(f"ring_{namespace}")
+
+    async def detaches(self, instance_id: InstanceId, namespace: str) -> None:
+        self.engine.detach_by_hand(instance_id)
 
     async def clean(self, namespace: str) -> None:
         self.engine.containers.clear()
@@ -157,6 +190,34 @@ class DockerOutside:
         escaped = text.encode("unicode_escape").decode()
         code, said = await self.run(instance_id, "sh", "-c", f"printf '{escaped}' >{target}")
         assert code == 0, said
+
+    async def pauses(self, instance_id: InstanceId) -> None:
+        await self._done(f"/containers/{instance_id}/pause")
+
+    async def unpauses(self, instance_id: InstanceId) -> None:
+        await self._done(f"/containers/{instance_id}/unpause")
+
+    async def renames(self, instance_id: InstanceId, name: str) -> None:
+        await self._done(f"/containers/{instance_id}/rename", {"name": name})
+
+    async def removes_network(self, namespace: str) -> None:
+        told = await self.told(f"/networks/ring_{namespace}")
+        containers = told["Containers"]
+        assert isinstance(containers, dict)
+        for container in containers:
+            await self.detaches(container, namespace)
+        status, text = await self.ask("DELETE", f"/networks/ring_{namespace}")
+        assert status == 204, text
+
+    async def detaches(self, instance_id: InstanceId, namespace: str) -> None:
+        order = {"Container": instance_id, "Force": True}
+        await self._done(f"/networks/ring_{namespace}/disconnect", body=order)
+
+    async def _done(
+        self, path: str, query: Mapping[str, str] | None = None, body: object = None
+    ) -> None:
+        status, text = await self.ask("POST", path, query, body)
+        assert 200 <= status < 300, text
 
     async def networks(self, namespace: str) -> int:
         found = await self.listed("/networks", {"name": [f"^ring_{namespace}$"]})

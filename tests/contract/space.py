@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from ring.core.model.ids import DeploymentId, GroupKey, InstanceName, instance_name
 from ring.core.model.spec import DeploymentSpec, Port, Resources, Volume
-from ring.runtimes.base import Order, Resync
+from ring.runtimes.base import Detached, Order, Resync
 from tests.contract.outside import UNTIL_TOLD, eventually
 
 if TYPE_CHECKING:
@@ -105,7 +105,9 @@ class Space:
             async with contextlib.AsyncExitStack() as stack:
                 stack.push_async_callback(stream.aclose)  # type: ignore[attr-defined]  # a generator
                 async for event in stream:
-                    if isinstance(event, Resync) or event.deployment_id != self.deployment_id:
+                    if isinstance(event, Resync | Detached):
+                        continue
+                    if event.deployment_id != self.deployment_id:
                         continue
                     told.append(event)
                     if isinstance(event, last):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from ring.core.model.spec import Quantities, Resources
-from ring.runtimes.base import CameUp, Died, OutOfMemory, Resync, Signalled
+from ring.runtimes.base import CameUp, Died, OutOfMemory, Paused, Resync, Signalled
 
 if TYPE_CHECKING:
     from tests.contract.outside import DockerOutside
@@ -74,7 +74,7 @@ async def test_going_on_after_a_pause_counts_as_coming_up(
     told = await docker_space.told(instance.created_at, Died)
     assert told[0] == up
     # Some engines tell of the going on twice.
-    assert [type(event) for event in told[1:-2]] in ([CameUp], [CameUp, CameUp])
+    assert [type(event) for event in told[1:-2]] in ([Paused, CameUp], [Paused, CameUp, CameUp])
     assert [type(event) for event in told[-2:]] == [Signalled, Died]
 
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import http.client
 import uuid
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.e2e.polling import wait_until
-from tests.e2e.story import STEADY
+from tests.e2e.ring import free_port
+from tests.e2e.story import STEADY, WEB
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -90,3 +93,132 @@ def test_containers_of_unknown_deployments_are_left_alone(tell: Tell, strangers:
     for one in strangers:
         assert story.docker.inspect(one)["State"]["Running"] is True
     assert story.ring.log.read_text().count(f"instance {name} ") == 2, "once for each start"
+
+
+def test_a_container_that_is_paused_is_left_so_and_told(story: Story) -> None:
+    story.applied(story.worker(replicas=2))
+    before = {one.id for one in story.wait_whole(2)}
+    victim = min(before)
+    story.docker.told("POST", f"/containers/{victim}/pause")
+    wait_until(lambda: story.told("container_paused"), 10, "the pause is told")
+    (event,) = story.told("container_paused")
+    assert (event.level, event.component) == ("warning", "docker-events")
+    assert victim[:12] in event.message
+    assert "unpause it, or remove it to have it replaced" in event.message
+    wait_until(lambda: len(story.row()["instances"]) == 1, 5, "only the other one runs")
+    assert story.status() == "running"
+    assert story.ids() == before
+    story.docker.told("POST", f"/containers/{victim}/unpause")
+    wait_until(lambda: story.told("container_unpaused"), 10, "its going on is told")
+    assert {one.id for one in story.wait_whole(2)} == before
+    assert story.row()["restart_count"] == 0
+    assert story.created() == 2
+
+
+def test_a_deployment_with_a_paused_container_is_deleted(story: Story) -> None:
+    story.applied(story.worker())
+    (only,) = story.wait_whole(1)
+    story.docker.told("POST", f"/containers/{only.id}/pause")
+    assert story.ring.run("deployment", "delete", f"{story.namespace}/web").code == 0
+    story.wait_gone()
+
+
+def test_a_container_that_is_renamed_goes_on_under_its_new_name(tell: Tell) -> None:
+    story = tell(interval_s=1)
+    story.applied(story.worker(replicas=2))
+    victim, other = story.wait_whole(2)
+    name = f"{story.namespace}-favourite"
+    story.docker.told("POST", f"/containers/{victim.id}/rename", {"name": name})
+    wait_until(lambda: story.told("container_renamed"), 10, "the new name is told")
+    (event,) = story.told("container_renamed")
+    assert event.level == "warning"
+    assert victim.name in event.message
+    assert name in event.message
+    assert story.ids() == {victim.id, other.id}
+    story.crash(victim.id)
+    wait_until(lambda: story.row()["restart_count"] == 1, 10, "its death is counted")
+    story.wait_whole(2)
+    assert story.created() == 3
+    assert story.ring.run("deployment", "delete", f"{story.namespace}/web").code == 0
+    story.wait_gone()
+
+
+def test_a_rename_while_the_server_is_away_is_followed(story: Story) -> None:
+    story.applied(story.worker())
+    (only,) = story.wait_whole(1)
+    assert story.ring.stop() == 0
+    story.docker.told("POST", f"/containers/{only.id}/rename", {"name": f"{story.namespace}-new"})
+    story.ring.start()
+    wait_until(lambda: story.told("container_renamed"), 10, "the new name is told")
+    assert {one.id for one in story.wait_whole(1)} == {only.id}
+    assert story.created() == 1
+
+
+def test_a_container_that_is_taken_off_its_network_is_connected_again(story: Story) -> None:
+    port = free_port()
+    mapping = [{"published": port, "target": 80}]
+    story.applied(story.worker(command=WEB, ports=mapping), story.worker("client"))
+    (web,) = story.wait_whole(1)
+    (client,) = story.wait_whole(1, "client")
+    disconnect(story, web.id)
+    wait_until(lambda: story.told("instance_attached"), 10, "it is connected again")
+    assert found_by_name(story, client.id) == web.id[:12]
+    wait_until(lambda: _answers(port) == web.id[:12], 10, "the published port answers again")
+    assert story.docker.run(client.id, "nslookup", web.name)[0] == 0
+    (event,) = story.told("instance_detached")
+    assert event.level == "warning"
+    assert web.name in event.message
+    assert story.ids() == {web.id}
+    assert story.row()["restart_count"] == 0
+    assert story.told("instance_detached", "client") == []
+
+
+def test_a_network_that_is_removed_comes_back_with_its_containers_on_it(story: Story) -> None:
+    """While the server is away, for it would connect them faster than anybody disconnects all."""
+    story.applied(story.worker(command=WEB, replicas=2), story.worker("client"))
+    before = {one.id for one in story.wait_whole(2)}
+    (client,) = story.wait_whole(1, "client")
+    story.ring.kill()
+    for one in (*before, client.id):
+        disconnect(story, one)
+    story.docker.told("DELETE", f"/networks/ring_{story.namespace}")
+    story.ring.start()
+    wait_until(lambda: len(story.told("instance_attached")) == 2, 10, "both are connected again")
+    wait_until(lambda: story.told("instance_attached", "client"), 10, "so is their client")
+    assert found_by_name(story, client.id) in {one[:12] for one in before}
+    assert {one.id for one in story.wait_whole(2)} == before
+    assert story.row()["restart_count"] == 0
+    assert len(story.told("instance_detached")) == 2
+
+
+def test_a_network_that_is_removed_while_nothing_is_on_it_is_made_again(story: Story) -> None:
+    story.applied(story.worker(replicas=1))
+    story.wait_whole(1)
+    story.applied(story.worker(replicas=0))
+    wait_until(lambda: not story.containers(), 15, "nothing is on the network")
+    story.docker.told("DELETE", f"/networks/ring_{story.namespace}")
+    story.applied(story.worker(replicas=2))
+    story.wait_whole(2)
+    assert story.row()["restart_count"] == 0
+    assert story.told("network_creation_failed") == []
+
+
+def disconnect(story: Story, container_id: str) -> None:
+    order = {"Container": container_id, "Force": True}
+    story.docker.told("POST", f"/networks/ring_{story.namespace}/disconnect", body=order)
+
+
+def found_by_name(story: Story, client_id: str) -> str:
+    """What the deployment's name leads to, as another one of the namespace sees it."""
+    code, said = story.docker.run(client_id, "timeout", "2", "wget", "-qO-", "http://web/")
+    assert code == 0, said
+    return said.strip()
+
+
+def _answers(port: int) -> str | None:
+    with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=2)) as connection:
+        try:
+            connection.request("GET", "/")
+            return connection.getresponse().read().decode().strip()
+        except (OSError, http.client.HTTPException):
+            return None

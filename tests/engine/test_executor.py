@@ -13,6 +13,7 @@ from ring.core.model.ids import DeploymentId, InstanceId
 from ring.core.model.observed import Instance, State
 from ring.core.model.operations import (
     Action,
+    AttachInstance,
     Inspected,
     InspectInstance,
     OperationFailed,
@@ -516,14 +517,22 @@ def test_an_inspection_of_what_is_gone_tells_and_notes_it() -> None:
 def action(kind: type[Action], row: Deployment, bench: Bench) -> Action:
     if kind is InspectInstance:
         return InspectInstance(row.id, bench.name(), InstanceId("i"))
+    if kind is AttachInstance:
+        return AttachInstance(row.id, bench.name(), InstanceId("i"))
     return RemoveInstance(row.id, bench.name(), InstanceId("i"), 10.0)
 
 
 @pytest.mark.parametrize(
-    ("kind", "step", "deadline_s"), [(InspectInstance, "inspect", 30), (RemoveInstance, "stop", 40)]
+    ("kind", "step", "deadline_s", "failure"),
+    [
+        (InspectInstance, "inspect", 30, FailureClass.UNAVAILABLE),
+        (AttachInstance, "attach", 30, FailureClass.UNAVAILABLE),
+        # Ring had begun to end it: whoever reads the events is to know that it hangs.
+        (RemoveInstance, "stop", 40, FailureClass.TIMEOUT),
+    ],
 )
-def test_an_engine_that_does_not_answer_in_time_is_away(
-    kind: type[Action], step: str, deadline_s: float
+def test_an_engine_that_does_not_answer_in_time_is_given_up(
+    kind: type[Action], step: str, deadline_s: float, failure: FailureClass
 ) -> None:
     bench = Bench()
 
@@ -537,7 +546,7 @@ def test_an_engine_that_does_not_answer_in_time_is_away(
         await bench.wait(2)
         result = await task
         assert isinstance(result, OperationFailed)
-        assert result.failure.kind is FailureClass.UNAVAILABLE
+        assert result.failure.kind is failure
 
     bench.run(main())
 

@@ -17,7 +17,7 @@ from ring.core.model.ledger import Phase
 from ring.core.model.observed import Exit, Instance, Listing, State, Unknown
 from ring.engine.journal import Journal
 from ring.engine.observer import Observer
-from ring.runtimes.base import CameUp, Died, Resync, RuntimeFailure, Signalled
+from ring.runtimes.base import CameUp, Detached, Died, Resync, RuntimeFailure, Signalled
 from tests.engine.bench import Bench
 
 if TYPE_CHECKING:
@@ -882,5 +882,60 @@ def test_a_defect_is_not_swallowed() -> None:
         with pytest.raises(ZeroDivisionError):
             await watch.observer.run()
         assert asyncio.all_tasks() == {asyncio.current_task()}
+
+    bench.run(main())
+
+
+# hands
+
+
+def test_a_pause_is_known_and_told_and_its_end_too() -> None:
+    bench = Bench()
+
+    async def main() -> None:
+        row, instance = await one_live(bench)
+        watch = Watch(bench)
+        await watch.follow()
+        bench.engine.pause_by_hand(instance.id)
+        await bench.idle()
+        assert watch.only(row).state is State.PAUSED
+        bench.engine.unpause_by_hand(instance.id)
+        await bench.idle()
+        assert watch.only(row).state is State.RUNNING
+        assert await watch.reasons(row) == ["container_paused", "container_unpaused"]
+
+    bench.run(main())
+
+
+def test_a_lost_network_asks_for_a_listing() -> None:
+    bench = Bench()
+
+    async def main() -> None:
+        row, instance = await one_live(bench)
+        watch = Watch(bench)
+        await watch.follow()
+        before = watch.listings
+        bench.engine.detach_by_hand(instance.id)
+        await bench.idle()
+        assert watch.listings == before + 1
+        assert not watch.only(row).is_attached
+
+    bench.run(main())
+
+
+def test_the_network_of_the_dead_and_of_strangers_asks_for_nothing() -> None:
+    bench = Bench()
+
+    async def main() -> None:
+        _, instance = await one_live(bench)
+        watch = Watch(bench)
+        await watch.follow()
+        bench.engine.exit(instance.id, 1)
+        await bench.idle()
+        before = watch.listings
+        for about in (instance.id, InstanceId("a stranger")):
+            watch.event(Detached(about, bench.clock.wall()))
+        await bench.idle()
+        assert watch.listings == before
 
     bench.run(main())

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, assert_never
 from ring.core.model.failures import Failure, FailureClass
 from ring.core.model.operations import (
     Action,
+    Attached,
+    AttachInstance,
     Inspected,
     InspectInstance,
     OperationFailed,
@@ -62,6 +64,8 @@ class RuntimeExecutor:
                 return await self._start(action)
             case InspectInstance():
                 return await self._inspect(action)
+            case AttachInstance():
+                return await self._attach(action)
             case RemoveInstance():
                 return await self._remove(action)
             case _ as never:
@@ -116,16 +120,38 @@ class RuntimeExecutor:
         observer.note(instance)
         return Inspected(instance)
 
+    async def _attach(self, action: AttachInstance) -> Result:
+        located = self._locate(action)
+        if located is None:
+            return OperationFailed(GONE)
+        row, runtime, observer = located
+        try:
+            async with asyncio.timeout(SHORT_CALL_S):
+                aliases = (row.spec.name, action.name)
+                await runtime.attach(action.instance_id, row.spec.namespace, aliases)
+                instance = await runtime.inspect(action.instance_id)
+        except Gone:
+            observer.note_gone(action.name)
+            return OperationFailed(GONE)
+        except TimeoutError:
+            return OperationFailed(NO_ANSWER)
+        except RuntimeFailure as error:
+            return OperationFailed(error.failure)
+        observer.note(instance)
+        return Attached()
+
     async def _remove(self, action: RemoveInstance) -> Result:
         located = self._locate(action)
         if located is None:
             return OperationFailed(GONE)
         _, runtime, observer = located
+        limit_s = action.grace_s + SHORT_CALL_S
         try:
-            async with asyncio.timeout(action.grace_s + SHORT_CALL_S):
+            async with asyncio.timeout(limit_s):
                 await remove(runtime, action)
         except TimeoutError:
-            return OperationFailed(NO_ANSWER)
+            late = f"the runtime did not carry it out within {limit_s:g} seconds"
+            return OperationFailed(Failure(FailureClass.TIMEOUT, late))
         except RuntimeFailure as error:
             return OperationFailed(error.failure)
         observer.note_gone(action.name)

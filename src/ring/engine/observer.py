@@ -17,8 +17,11 @@ from ring.core.model.observed import Exit, Instance, Listing, State, Unknown
 from ring.runtimes.base import (
     CameUp,
     Destroyed,
+    Detached,
     Died,
+    InstanceEvent,
     OutOfMemory,
+    Paused,
     Resync,
     RuntimeEvent,
     RuntimeFailure,
@@ -44,10 +47,11 @@ BACKOFF_FIRST_S = 1.0
 BACKOFF_LONGEST_S = 30.0
 EARLY_KEPT = 1024  # instances
 EXPLAINED_BY_SIGNAL_S = 60.0  # an end later than this after a signal is the program's own
+PAUSED = (
+    "was paused from outside Ring and is left so: it counts as live; unpause it, or remove it to "
+    "have it replaced"
+)
 STEADY_S = 5.0  # a connection that lived so long is tried again at once
-
-
-InstanceEvent = Died | CameUp | Signalled | OutOfMemory | Destroyed
 
 
 @dataclass(slots=True)
@@ -265,6 +269,9 @@ class Observer:
             return
         if self._last_event_at is None or event.at > self._last_event_at:
             self._last_event_at = event.at
+        if isinstance(event, Detached):
+            self._detached(event)
+            return
         known = self._known.get(event.name)
         if known is None or known.instance.id != event.instance_id:
             self._heard_of_stranger(event)
@@ -272,12 +279,21 @@ class Observer:
         if known.event_at is not None and event.at <= known.event_at:
             return
         known.event_at = event.at
+        self._happened(known, event)
+        self._changed(event.deployment_id)
+
+    def _happened(self, known: _Known, event: InstanceEvent) -> None:
         match event:
             case Died():
                 self._died(known, event)
             case CameUp():
+                if known.instance.state is State.PAUSED:
+                    self._tell(event, Level.INFO, "container_unpaused", "goes on")
                 known.signalled_at, known.oom = None, False
                 self._put(replace(known.instance, state=State.RUNNING, exit=None), known)
+            case Paused():
+                self._put(replace(known.instance, state=State.PAUSED), known)
+                self._tell(event, Level.WARNING, "container_paused", PAUSED)
             case Signalled():
                 known.signalled_at = event.at
                 self._tell(event, Level.INFO, "container_killed", f"got signal {event.signal}")
@@ -288,7 +304,12 @@ class Observer:
                 self.note_gone(event.name)
             case _ as never:
                 assert_never(never)
-        self._changed(event.deployment_id)
+
+    def _detached(self, event: Detached) -> None:
+        """Only a listing tells from which network, and only of one that lives it is news."""
+        for known in self._known.values():
+            if known.instance.id == event.instance_id and known.instance.is_live:
+                self.refresh()
 
     def _heard_of_stranger(self, event: InstanceEvent) -> None:
         """An instance not known yet: being created by us, to be listed for, or not ours at all."""
@@ -325,9 +346,7 @@ class Observer:
             return None
         return Exit(event.code, event.at, oom=known.oom)
 
-    def _tell(
-        self, event: Died | Signalled | OutOfMemory, level: Level, reason: str, what: str
-    ) -> None:
+    def _tell(self, event: InstanceEvent, level: Level, reason: str, what: str) -> None:
         """Leaves an event on the row, unless Ring itself is ending the instance."""
         row = self._store.deployment(event.deployment_id)
         if row is None or self._is_ending(row, event.name):

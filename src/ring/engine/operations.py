@@ -17,6 +17,7 @@ from ring.core.model.failures import Failure, FailureClass
 from ring.core.model.ids import GroupKey, OperationId
 from ring.core.model.operations import (
     Action,
+    AttachInstance,
     InspectInstance,
     OperationFailed,
     OperationView,
@@ -202,7 +203,7 @@ class Operations:
                 name = "starts"
             case RemoveInstance():
                 name = "stops"
-            case InspectInstance():
+            case InspectInstance() | AttachInstance():
                 name = "rest"
         found = self._lanes.get((runtime, name))
         if found is None:

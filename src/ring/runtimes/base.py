@@ -13,7 +13,7 @@ from ring.core.errors import EngineError
 from ring.core.model.failures import Failure, FailureClass
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+    from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
     from datetime import datetime
 
     from ring.core.model.capabilities import Capabilities
@@ -91,6 +91,16 @@ class CameUp:
 
 
 @dataclass(frozen=True, slots=True)
+class Paused:
+    """Frozen by somebody; it comes up again with a CameUp."""
+
+    instance_id: InstanceId
+    name: InstanceName
+    deployment_id: DeploymentId
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Signalled:
     instance_id: InstanceId
     name: InstanceName
@@ -116,13 +126,24 @@ class Destroyed:
 
 
 @dataclass(frozen=True, slots=True)
+class Detached:
+    """It was taken off a network; every end of an instance brings one, too."""
+
+    instance_id: InstanceId
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Resync:
     """Events may have been missed: list again."""
 
     why: str
 
 
-RuntimeEvent = Died | CameUp | Signalled | OutOfMemory | Destroyed | Resync
+InstanceEvent = Died | CameUp | Paused | Signalled | OutOfMemory | Destroyed
+"""What happened to one instance, with its name and owner."""
+
+RuntimeEvent = InstanceEvent | Detached | Resync
 
 
 class Runtime(Protocol):
@@ -189,6 +210,13 @@ class Runtime(Protocol):
 
     async def inspect(self, instance_id: InstanceId) -> Instance:
         """With its exit, when it ended. Raises Gone."""
+        ...
+
+    async def attach(self, instance_id: InstanceId, namespace: str, aliases: Sequence[str]) -> None:
+        """Puts a live instance on its namespace's network, made again where it is missing.
+
+        It is found there by these names. Attached already is success. Raises Gone, RuntimeFailure.
+        """
         ...
 
     async def stop(self, instance_id: InstanceId, grace_s: float) -> None:

@@ -15,6 +15,7 @@ from ring.core.model.ledger import Entry, Phase, Why
 from ring.core.model.observed import Exit, Instance, Listing, State, Unknown
 from ring.core.model.operations import (
     Action,
+    AttachInstance,
     InspectInstance,
     OperationView,
     Outcome,
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
     from ring.core.model.events import EventDraft, Level
     from ring.core.plan.view import Plan
 
-A = TypeVar("A", StartInstance, InspectInstance, RemoveInstance)
+A = TypeVar("A", StartInstance, InspectInstance, AttachInstance, RemoveInstance)
 
 KEY = GroupKey("media", "web")
 SERVER = "this-server"

@@ -10,7 +10,8 @@ import pytest
 
 from ring.core.model.events import Level
 from ring.core.model.failures import FailureClass
-from ring.core.model.ledger import Phase
+from ring.core.model.ledger import Phase, Why
+from ring.core.model.observed import Exit, State
 from ring.core.model.operations import Inspected, InspectInstance, RemoveInstance, StartInstance
 from ring.core.model.status import Status
 from ring.core.plan.view import Limits
@@ -528,3 +529,36 @@ def test_the_window_starts_over_with_the_server() -> None:
     scene.forgotten()
     assert scene.step().wake_at == scene.mono + 10
     assert scene.now(row).restart_count == 3
+
+
+# what is told
+
+
+@pytest.mark.parametrize(
+    ("failures", "said"),
+    [
+        (1, "failure 1 of 5; next attempt at once"),
+        (2, "failure 2 of 5; next attempt in 1 s"),
+        (4, "failure 4 of 5; next attempt in 4 s"),
+        (5, "failure 5 of 5"),
+    ],
+)
+def test_a_failure_says_how_often_and_what_comes_next(failures: int, said: str) -> None:
+    scene = Scene()
+    row = scene.row(restart_count=failures - 1)
+    scene.ended(row, 3)
+    message = the_event(scene.plan(), "container_crashed").message
+    assert message.endswith(f"(restart count {failures}: {said})")
+
+
+@pytest.mark.parametrize(
+    ("retry_s", "said"), [(90.0, "next attempt in 90 s"), (None, "no further attempt")]
+)
+def test_in_a_crash_loop_the_slow_attempt_comes_next(retry_s: float | None, said: str) -> None:
+    scene = Scene(Limits(crash_loop_retry_s=retry_s))
+    row = scene.row(Status.CRASH_LOOP_BACK_OFF, restart_count=5)
+    entry = scene.entry(row, Phase.LIVE, reason=Why.ATTEMPT)
+    end = Exit(3, scene.wall())
+    scene.found(row, entry, State.EXITED, end=end)
+    message = the_event(scene.plan(), "container_crashed").message
+    assert message.endswith(f"(restart count 6: failure 6; {said})")

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import pytest
 
 from ring.core.model.events import Level
+from ring.core.model.ids import InstanceName
 from ring.core.model.ledger import Phase, Why
 from ring.core.model.observed import Exit, State
 from ring.core.model.operations import (
@@ -19,6 +21,9 @@ from ring.core.model.operations import (
 from ring.core.model.status import Status
 from tests.core.plan.builders import Scene, actions, after, is_empty, reasons, the_event, told
 
+if TYPE_CHECKING:
+    from ring.core.model.observed import Instance
+
 # crashes
 
 
@@ -29,7 +34,8 @@ def test_a_crash_of_a_running_row_counts_and_is_replaced_at_once() -> None:
     made = scene.step()
     assert told(made) == [(Level.ERROR, "container_crashed", "docker")]
     assert made.events[0].message == (
-        f"Instance {dead.id[:12]} exited with code 3 (restart count 1)"
+        f"Instance {dead.id[:12]} exited with code 3 "
+        "(restart count 1: failure 1 of 5; next attempt at once)"
     )
     assert scene.now(row).status is Status.RUNNING
     assert scene.now(row).restart_count == 1
@@ -494,3 +500,65 @@ def test_an_instance_that_was_started_again_by_hand_is_not_asked_for_without_end
     made = scene.step()
     assert made.actions == ()
     assert made.wake_at == scene.mono + 1
+
+
+# renamed
+
+
+def renamed(scene: Scene, instance: Instance) -> Instance:
+    held = scene.held["docker"]
+    del held[instance.name]
+    again = replace(instance, name=InstanceName("favourite"))
+    held[again.name] = again
+    return again
+
+
+@pytest.mark.parametrize("phase", [Phase.LIVE, Phase.SETTLING, Phase.STOPPING, Phase.COUNTED])
+def test_an_instance_that_was_renamed_keeps_its_entry(phase: Phase) -> None:
+    scene = Scene()
+    row = scene.row(replicas=1 if phase in {Phase.LIVE, Phase.SETTLING} else 0)
+    instance = scene.up(row, phase)
+    again = renamed(scene, instance)
+    made = scene.step()
+    assert [entry.name for entry in scene.ledger.values()] == [again.name]
+    assert scene.ledger[again.name].phase is phase
+    event = the_event(made, "container_renamed")
+    assert event.level is Level.WARNING
+    assert instance.name in event.message
+    assert again.name in event.message
+    assert actions(made, StartInstance) == []
+    assert scene.now(row).restart_count == 0
+    assert "container_renamed" not in reasons(scene.step())
+
+
+def test_a_renamed_instance_that_ended_is_judged_once() -> None:
+    scene = Scene()
+    row = scene.row()
+    again = renamed(scene, scene.up(row))
+    scene.ends(again, 3)
+    scene.step()
+    assert scene.now(row).restart_count == 1
+    scene.step()
+    assert scene.now(row).restart_count == 1
+
+
+def test_a_renamed_instance_of_a_deleted_row_is_removed() -> None:
+    scene = Scene()
+    row = scene.row(Status.DELETED)
+    again = renamed(scene, scene.up(row, Phase.STOPPING))
+    made = scene.step()
+    assert again.id in {action.instance_id for action in actions(made, RemoveInstance)}
+
+
+def test_a_name_that_changes_under_an_operation_is_followed_when_that_has_ended() -> None:
+    scene = Scene()
+    row = scene.row()
+    instance = scene.up(row)
+    operation = scene.in_flight(InspectInstance(row.id, instance.name, instance.id))
+    again = renamed(scene, instance)
+    scene.step()
+    scene.comes_of(operation, Inspected(again))
+    scene.step()
+    scene.step()
+    assert again.name in scene.ledger
+    assert instance.name not in scene.ledger

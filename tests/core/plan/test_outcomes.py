@@ -204,7 +204,8 @@ def test_a_retried_failure_counts_and_shows_its_status(kind: FailureClass) -> No
     made = scene.step()
     treatment = TREATMENT[kind]
     assert told(made) == [(Level.ERROR, treatment.reason, "docker")]
-    assert made.events[0].message == "the engine says no"
+    expected = "the engine says no (failure 1 of 5; next attempt at once)"
+    assert made.events[0].message == expected
     assert scene.now(row).status is treatment.status
     assert scene.now(row).restart_count == 1
     assert scene.now(row).halt_reason is None

@@ -79,7 +79,7 @@ def test_a_signal_that_is_none_is_not_told(sent: str) -> None:
         b"{}",
         b"[" * 100_000,
         b'{"Action": "die", "Actor": {"ID": 7}}',
-        line("pause"),
+        line("rename", oldName="/shop_web_old"),
         line("die").replace(str(NANOS).encode(), b"9" * 30),
         line("die").replace(str(NANOS).encode(), b"-" + b"9" * 30),
         line("die").replace(str(NANOS).encode(), b"9" * 5000),

@@ -50,6 +50,8 @@ class Instance:
     created_at: datetime
     address: str | None = None
     """IP on the namespace network, when the same call told it."""
+    is_attached: bool = True
+    """False: it runs, but somebody took the network away that it was made on."""
     image_digest: str | None = None
     """`sha256:…`: what the image it was made of is pinned by (see runtimes.base.Image)."""
     exit: Exit | None = None

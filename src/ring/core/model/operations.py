@@ -31,6 +31,15 @@ class InspectInstance:
 
 
 @dataclass(frozen=True, slots=True)
+class AttachInstance:
+    """Puts a live instance back on the network of its namespace."""
+
+    deployment_id: DeploymentId
+    name: InstanceName
+    instance_id: InstanceId
+
+
+@dataclass(frozen=True, slots=True)
 class RemoveInstance:
     """Stop, then remove with its anonymous volumes; already gone is success."""
 
@@ -43,7 +52,7 @@ class RemoveInstance:
     """False: it is dead already."""
 
 
-Action = StartInstance | InspectInstance | RemoveInstance
+Action = StartInstance | InspectInstance | AttachInstance | RemoveInstance
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,18 +74,23 @@ class Inspected:
 
 
 @dataclass(frozen=True, slots=True)
+class Attached:
+    pass
+
+
+@dataclass(frozen=True, slots=True)
 class Removed:
     pass
 
 
 @dataclass(frozen=True, slots=True)
 class OperationFailed:
-    """An inspect or a removal that did not work; tried again later."""
+    """Anything but a start that did not work; tried again later."""
 
     failure: Failure
 
 
-Result = Started | StartFailed | Inspected | Removed | OperationFailed
+Result = Started | StartFailed | Inspected | Attached | Removed | OperationFailed
 
 
 @dataclass(frozen=True, slots=True)

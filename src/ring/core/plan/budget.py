@@ -28,6 +28,20 @@ def count(row: RowDraft) -> None:
     _wait(row, wait_s)
 
 
+def outlook(row: RowDraft) -> str:
+    """For the message of a failure that was just counted: how often, and what comes next."""
+    failures, limit = row.row.restart_count, restart.budget(row.row.target)
+    if row.row.status is Status.CRASH_LOOP_BACK_OFF:
+        retry_s = row.limits.crash_loop_retry_s
+        after = "no further attempt" if retry_s is None else f"next attempt in {retry_s:g} s"
+        return f"failure {failures}; {after}"
+    told = f"failure {failures} of {limit}"
+    if row.row.halt_reason is not None or (failures >= limit and row.row.target):
+        return told
+    wait_s = restart.backoff_s(failures)
+    return f"{told}; next attempt " + (f"in {wait_s:g} s" if wait_s else "at once")
+
+
 def counts(row: RowDraft, entry: Entry) -> bool:
     """Whether the death of this instance costs anything.
 

@@ -25,12 +25,38 @@ def adopt(row: RowDraft) -> None:
         entry = row.entry(name)
         if row.operation(name) is not None:
             continue
-        if entry is None:
+        if entry is None and (renamed := _known_as(row, instance)) is not None:
+            _follow_name(row, renamed, instance)
+        elif entry is None:
             _adopt_unknown(row, instance)
         elif entry.phase is Phase.CREATING:
             _take_up(row, entry, instance)
         elif entry.instance_id != instance.id:
             row.put(replace(entry, instance_id=instance.id))
+
+
+def _known_as(row: RowDraft, instance: Instance) -> Entry | None:
+    """The entry of this very instance under the name it had before somebody renamed it."""
+    return next(
+        (
+            entry
+            for entry in row.entries()
+            if entry.instance_id == instance.id
+            and entry.name not in row.instances
+            and row.operation(entry.name) is None
+        ),
+        None,
+    )
+
+
+def _follow_name(row: RowDraft, entry: Entry, instance: Instance) -> None:
+    row.drop(entry)
+    row.put(replace(entry, name=instance.name))
+    row.event(
+        Level.WARNING,
+        "container_renamed",
+        f"Instance {entry.name} was renamed from outside Ring and goes on as {instance.name}",
+    )
 
 
 def _adopt_unknown(row: RowDraft, instance: Instance) -> None:
@@ -161,7 +187,8 @@ def _crashed(row: RowDraft, entry: Entry, instance: Instance, end: Exit) -> None
     row.event(
         Level.ERROR,
         "container_crashed",
-        f"Instance {instance.id[:12]} {how} (restart count {row.row.restart_count})",
+        f"Instance {instance.id[:12]} {how} (restart count {row.row.restart_count}: "
+        f"{budget.outlook(row)})",
     )
 
 

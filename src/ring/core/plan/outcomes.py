@@ -10,6 +10,8 @@ from ring.core.model.failures import TREATMENT, Disposition, Failure, FailureCla
 from ring.core.model.ledger import Entry, Phase, Why
 from ring.core.model.observed import State
 from ring.core.model.operations import (
+    Attached,
+    AttachInstance,
     Inspected,
     InspectInstance,
     OperationFailed,
@@ -18,7 +20,7 @@ from ring.core.model.operations import (
     StartFailed,
 )
 from ring.core.model.status import RETRIED, Status
-from ring.core.plan import budget
+from ring.core.plan import attaching, budget
 from ring.core.plan.draft import SCHEDULER
 
 if TYPE_CHECKING:
@@ -40,6 +42,8 @@ def fold(row: RowDraft) -> None:
                 _start_failed(row, outcome, outcome.result)
             case Inspected():
                 _inspected(row, outcome, outcome.result)
+            case Attached():
+                _attached(row, outcome)
             case Removed():
                 _removed(row, outcome)
             case OperationFailed():
@@ -115,8 +119,9 @@ def _treat(row: RowDraft, outcome: Outcome, failure: Failure) -> None:
                 return  # one of several in flight together: counted with the first
             row.draft.batch_end[row.row.id] = row.now.mono
             component = SCHEDULER if failure.kind is FailureClass.TIMEOUT else ""
-            row.event(Level.ERROR, treatment.reason, failure.message, component)
             budget.count(row)
+            message = f"{failure.message} ({budget.outlook(row)})"
+            row.event(Level.ERROR, treatment.reason, message, component)
             if treatment.status is not None:
                 _show(row, treatment.status)
         case _ as never:
@@ -131,17 +136,20 @@ def _wait(row: RowDraft, failure: Failure) -> None:
         limits.unavailable_retry_s if away else limits.wait_retry_s
     )
     level = Level.WARNING if away else Level.ERROR
-    row.event(level, treatment.reason, failure.message)
+    how = "until it answers" if away else f"every {limits.wait_retry_s:g} s"
+    row.event(level, treatment.reason, f"{failure.message} (tried again {how})")
     if treatment.status is not None and not row.entries(Phase.LIVE):
         _show(row, treatment.status)
 
 
 def _halt(row: RowDraft, failure: Failure) -> None:
     treatment = TREATMENT[failure.kind]
-    row.event(Level.ERROR, treatment.reason, failure.message)
+    retried = failure.kind is FailureClass.INSUFFICIENT_RESOURCES and _another_is_up(row)
+    after = f"tried again every {row.limits.memory_retry_s:g} s" if retried else "not tried again"
+    row.event(Level.ERROR, treatment.reason, f"{failure.message} ({after})")
     if treatment.status is not None and row.row.status not in {Status.COMPLETED, Status.FAILED}:
         row.change(status=treatment.status)
-    if failure.kind is FailureClass.INSUFFICIENT_RESOURCES and _another_is_up(row):
+    if retried:
         row.draft.hold[row.row.id] = row.now.mono + row.limits.memory_retry_s
         return
     row.change(halt_reason=failure.message, next_create_at=None)
@@ -184,6 +192,13 @@ def _is_settle(outcome: Outcome) -> bool:
     return isinstance(outcome.action, InspectInstance) and outcome.action.settle
 
 
+def _attached(row: RowDraft, outcome: Outcome) -> None:
+    name = outcome.action.name
+    row.draft.retry_at.pop(name, None)
+    if row.entry(name) is not None:
+        row.event(Level.INFO, "instance_attached", f"Instance {name} is on its network again")
+
+
 def _removed(row: RowDraft, outcome: Outcome) -> None:
     entry = row.entry(outcome.action.name)
     if entry is None:
@@ -207,6 +222,9 @@ def _try_again(row: RowDraft, outcome: Outcome, failure: Failure) -> None:
     wait_s = min(2.0 ** min(times - 1, 10), RETRY_LONGEST_S)
     row.draft.retry_at[name] = (times, row.now.mono + wait_s)
     if isinstance(outcome.action, InspectInstance):
+        return
+    if isinstance(outcome.action, AttachInstance):
+        attaching.tell(row, name, f"it cannot be connected: {failure.message}; it is tried again")
         return
     if failure.kind not in {FailureClass.UNAVAILABLE, FailureClass.CANCELLED}:
         row.event(

@@ -13,7 +13,7 @@ from ring.core.model.events import EventDraft, Level
 from ring.core.model.ledger import Phase
 from ring.core.model.observed import Unknown
 from ring.core.model.status import CREATING, RETRIED, Status
-from ring.core.plan import budget, deaths, outcomes, removal, scaling
+from ring.core.plan import attaching, budget, deaths, outcomes, removal, scaling
 from ring.core.plan.draft import SCHEDULER, Draft, RowDraft
 
 if TYPE_CHECKING:
@@ -29,8 +29,11 @@ def plan(view: View, now: Now, names: NameSource) -> Plan:
         if runtime is None or isinstance(runtime.seen, Unknown):
             _unreachable(draft, row, runtime)
             continue
-        draft.unreachable.discard(row.id)
         work = RowDraft(draft, row, runtime.seen)
+        if row.id in draft.unreachable:
+            draft.unreachable.discard(row.id)
+            text = f"The {row.spec.runtime} runtime answers again"
+            work.event(Level.INFO, "runtime_available", text)
         outcomes.fold(work)
         if row.is_deleted:
             removal.tear_down(work)
@@ -47,6 +50,7 @@ def _supervise(row: RowDraft) -> None:
     budget.spend(row)
     scaling.compare(row)
     scaling.settle(row)
+    attaching.reattach(row)
     _settle_status(row)
     budget.forgive(row)
     _leave_crash_loop(row)
@@ -107,6 +111,8 @@ def _unreachable(draft: Draft, row: Deployment, runtime: RuntimeView | None) -> 
         text = f"The {name} runtime is not enabled on this server: enable it in config.toml"
     else:
         text = f"The {name} runtime does not answer: nothing is changed until it does"
+        if isinstance(runtime.seen, Unknown):
+            text = f"{text} ({runtime.seen.detail})"
     draft.reasons[row.id] = text
     tried = runtime is None or (isinstance(runtime.seen, Unknown) and runtime.seen.tried)
     if tried and row.id not in draft.unreachable:

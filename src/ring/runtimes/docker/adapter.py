@@ -15,7 +15,7 @@ from ring.runtimes.docker.instances import Instances
 from ring.runtimes.docker.networks import Networks
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+    from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
     from datetime import datetime
 
     from ring.core.model.ids import InstanceId, InstanceName
@@ -125,6 +125,9 @@ class DockerRuntime:
 
     async def inspect(self, instance_id: InstanceId) -> Instance:
         return await self._instances.inspect(instance_id)
+
+    async def attach(self, instance_id: InstanceId, namespace: str, aliases: Sequence[str]) -> None:
+        await self._networks.attach(instance_id, namespace, aliases)
 
     async def stop(self, instance_id: InstanceId, grace_s: float) -> None:
         await self._instances.stop(instance_id, grace_s)

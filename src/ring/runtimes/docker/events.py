@@ -15,13 +15,15 @@ from ring.core.model.ids import DeploymentId, InstanceId, InstanceName
 from ring.runtimes.base import (
     CameUp,
     Destroyed,
+    Detached,
     Died,
     OutOfMemory,
+    Paused,
     Resync,
     Signalled,
     Unavailable,
 )
-from ring.runtimes.docker import payload
+from ring.runtimes.docker import mapping, payload
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Mapping
@@ -32,10 +34,20 @@ if TYPE_CHECKING:
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _CODE = re.compile(r"-?[0-9]{1,10}")
 _SIGNAL = re.compile(r"[A-Z0-9+]{1,20}")
+# Not by label: what happens to a network carries none.
 _FILTERS = {
-    "type": ["container"],
-    "event": ["die", "start", "kill", "oom", "destroy", "pause", "unpause"],
-    "label": [labels.DEPLOYMENT],
+    "type": ["container", "network"],
+    "event": [
+        "die",
+        "start",
+        "kill",
+        "oom",
+        "destroy",
+        "pause",
+        "unpause",
+        "rename",
+        "disconnect",
+    ],
 }
 
 
@@ -55,7 +67,8 @@ async def follow(
             raise connection.unavailable(f"it refuses to tell events: {refusal.message}")
         async with contextlib.aclosing(stream.lines()) as lines:
             async for line in lines:
-                yield read(line)
+                if (event := read(line)) is not None:
+                    yield event
     raise connection.unavailable("it ended its event stream")
 
 
@@ -65,36 +78,60 @@ def since_text(moment: datetime) -> str:
     return f"{delta.days * 86400 + delta.seconds}.{delta.microseconds * 1000:09d}"
 
 
-def read(line: bytes) -> RuntimeEvent:
-    """One line of the stream; a Resync where it tells too little to act on. Never raises."""
+def read(line: bytes) -> RuntimeEvent | None:
+    """One line of the stream; a Resync where it tells too little to act on. Never raises.
+
+    None: what it is about is none of Ring's.
+    """
     try:
         return _read(payload.as_payload(payload.decode(line)))
     except (Unavailable, ValueError, OverflowError, TypeError, KeyError) as error:
         return Resync(f"an event could not be read: {error}")
 
 
-def _read(message: payload.Payload) -> RuntimeEvent:
+def _read(message: payload.Payload) -> RuntimeEvent | None:
     actor = payload.section(message, "Actor")
     attributes = payload.labels(actor, "Attributes")
+    if message.get("Type") == "network":
+        return _network(message, attributes)
     instance_id = InstanceId(payload.text(actor, "ID"))
-    name = InstanceName(payload.text(attributes, "name"))
-    deployment_id = DeploymentId(payload.text(attributes, labels.DEPLOYMENT))
-    at = _EPOCH + timedelta(microseconds=payload.number(message, "timeNano") // 1000)
-    match payload.text(message, "Action"):
+    if labels.DEPLOYMENT not in attributes:
+        return None
+    who = (
+        instance_id,
+        InstanceName(payload.text(attributes, "name")),
+        DeploymentId(payload.text(attributes, labels.DEPLOYMENT)),
+        _at(message),
+    )
+    action = payload.text(message, "Action")
+    match action:
         case "die":
-            code = _code(attributes)
-            return Died(instance_id, name, deployment_id, at, code, certain=False)
-        case "start" | "unpause":
-            return CameUp(instance_id, name, deployment_id, at)
+            return Died(*who, _code(attributes), certain=False)
         case "kill":
-            sent = _signal(attributes.get("signal", ""))
-            return Signalled(instance_id, name, deployment_id, at, sent)
-        case "oom":
-            return OutOfMemory(instance_id, name, deployment_id, at)
-        case "destroy":
-            return Destroyed(instance_id, name, deployment_id, at)
-        case action:
-            return Resync(f"instance {name}: {action}")
+            return Signalled(*who, _signal(attributes.get("signal", "")))
+    plain = _PLAIN.get(action)
+    return Resync(f"instance {who[1]}: {action}") if plain is None else plain(*who)
+
+
+_PLAIN: Mapping[str, type[CameUp | Paused | OutOfMemory | Destroyed]] = {
+    "start": CameUp,
+    "unpause": CameUp,
+    "pause": Paused,
+    "oom": OutOfMemory,
+    "destroy": Destroyed,
+}
+
+
+def _network(message: payload.Payload, attributes: Mapping[str, str]) -> RuntimeEvent | None:
+    """Only what is taken off one of Ring's networks matters."""
+    container = attributes.get("container")
+    if container is None or not attributes.get("name", "").startswith(mapping.NETWORK_PREFIX):
+        return None
+    return Detached(InstanceId(container), _at(message))
+
+
+def _at(message: payload.Payload) -> datetime:
+    return _EPOCH + timedelta(microseconds=payload.number(message, "timeNano") // 1000)
 
 
 # The engine writes the labels of container and image over what it tells itself, except for the

@@ -170,6 +170,7 @@ def listed(entry: Payload) -> Instance:
         _STATES.get(payload.text(entry, "State"), State.UNKNOWN),
         created_at=payload.stamp(entry, "Created"),
         address=_address(entry),
+        is_attached=_is_attached(entry),
         image_digest=_image_digest(entry.get("Image"), entry.get("ImageID")),
     )
 
@@ -186,6 +187,7 @@ def inspected(entry: Payload) -> Instance:
         state,
         created_at=payload.known_moment(entry, "Created"),
         address=_address(entry),
+        is_attached=_is_attached(entry),
         image_digest=_image_digest(config.get("Image"), entry.get("Image")),
         end=_exit(told) if state is State.EXITED else None,
     )
@@ -199,6 +201,7 @@ def _instance(
     *,
     created_at: datetime,
     address: str | None,
+    is_attached: bool,
     image_digest: str | None,
     end: Exit | None = None,
 ) -> Instance:
@@ -210,6 +213,7 @@ def _instance(
         state=state,
         created_at=created_at,
         address=address,
+        is_attached=is_attached,
         image_digest=image_digest,
         exit=end,
     )
@@ -237,9 +241,21 @@ def _image_digest(written: object, local_id: object) -> str | None:
 
 def _address(entry: Payload) -> str | None:
     """The address on the network it was created on, while it has one."""
-    home = payload.section(entry, "HostConfig").get("NetworkMode")
-    networks = payload.section(payload.section(entry, "NetworkSettings"), "Networks")
-    if not isinstance(home, str) or home not in networks:
+    home, networks = _networks(entry)
+    if home not in networks:
         return None
     address = payload.section(networks, home).get("IPAddress")
     return address if isinstance(address, str) and address else None
+
+
+def _is_attached(entry: Payload) -> bool:
+    """The engine forgets a network only once somebody disconnects the container from it."""
+    home, networks = _networks(entry)
+    return home in networks or not home.startswith(NETWORK_PREFIX)
+
+
+def _networks(entry: Payload) -> tuple[str, Payload]:
+    """The network it was created on, and those that it is on."""
+    home = payload.section(entry, "HostConfig").get("NetworkMode")
+    networks = payload.section(payload.section(entry, "NetworkSettings"), "Networks")
+    return home if isinstance(home, str) else "", networks

@@ -9,10 +9,13 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 from ring.core.model.failures import FailureClass
-from ring.runtimes.base import RuntimeFailure
+from ring.runtimes.base import Gone, RuntimeFailure
 from ring.runtimes.docker import failures, mapping, payload
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ring.core.model.ids import InstanceId
     from ring.runtimes.docker.connection import Answer, Connection
     from ring.runtimes.docker.payload import Payload
 
@@ -42,6 +45,29 @@ class Networks:
         self._known.discard(namespace)
         await self.ensure(namespace)
         return True
+
+    async def attach(self, instance_id: InstanceId, namespace: str, aliases: Sequence[str]) -> None:
+        """See Runtime.attach."""
+        await self.ensure(namespace)
+        answer = await self._connect(instance_id, namespace, aliases)
+        if network := failures.missing_network(answer):
+            await self.ensure_again(network)
+            answer = await self._connect(instance_id, namespace, aliases)
+        if answer.status == HTTPStatus.FORBIDDEN and "already exists in network" in answer.message:
+            return
+        if answer.status == HTTPStatus.NOT_FOUND and "no such container" in answer.message.lower():
+            raise Gone(answer.message)
+        if answer.status != HTTPStatus.OK:
+            raise _failed(f"cannot connect instance {instance_id[:12]}", answer)
+
+    async def _connect(
+        self, instance_id: InstanceId, namespace: str, aliases: Sequence[str]
+    ) -> Answer:
+        return await self._connection.call(
+            "POST",
+            f"/networks/{mapping.network_name(namespace)}/connect",
+            body={"Container": instance_id, "EndpointConfig": {"Aliases": list(aliases)}},
+        )
 
     async def _ensure(self, namespace: str) -> None:
         name = mapping.network_name(namespace)

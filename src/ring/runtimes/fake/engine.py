@@ -15,11 +15,14 @@ from ring.core.model.observed import Exit, Instance, State
 from ring.runtimes.base import (
     CameUp,
     Destroyed,
+    Detached,
     Died,
     Gone,
     Image,
     NameTaken,
     OutOfMemory,
+    Paused,
+    Resync,
     RuntimeEvent,
     RuntimeFailure,
     Signalled,
@@ -115,6 +118,39 @@ class FakeEngine:
         container = self.containers.pop(instance_id)
         self._emit(Destroyed(*_who(container.instance), self._tick()))
 
+    def pause_by_hand(self, instance_id: InstanceId) -> None:
+        """Somebody freezes it."""
+        container = self.containers[instance_id]
+        if container.instance.state is State.RUNNING:
+            container.instance = replace(container.instance, state=State.PAUSED)
+            self._emit(Paused(*_who(container.instance), self._tick()))
+
+    def unpause_by_hand(self, instance_id: InstanceId) -> None:
+        container = self.containers[instance_id]
+        if container.instance.state is State.PAUSED:
+            container.instance = replace(container.instance, state=State.RUNNING)
+            self._emit(CameUp(*_who(container.instance), self._tick()))
+
+    def rename_by_hand(self, instance_id: InstanceId, name: str) -> None:
+        """Somebody gives it another name. Engines that tell this say too little to act on."""
+        container = self.containers[instance_id]
+        container.instance = replace(container.instance, name=InstanceName(name))
+        self._emit(Resync(f"{instance_id[:12]} was renamed"))
+
+    def remove_network_by_hand(self, name: str) -> None:
+        """Somebody disconnects everything from a network and removes it."""
+        self.networks.discard(name)
+        for container in self.containers.values():
+            if f"ring_{container.spec.namespace}" == name:
+                self.detach_by_hand(container.instance.id)
+
+    def detach_by_hand(self, instance_id: InstanceId) -> None:
+        """Somebody takes one instance off its network."""
+        container = self.containers[instance_id]
+        if container.instance.is_attached:
+            container.instance = replace(container.instance, is_attached=False, address=None)
+            self._emit(Detached(instance_id, self._tick()))
+
     def go_away(self) -> None:
         """The engine stops answering; its streams break."""
         self.away = True
@@ -183,6 +219,13 @@ class FakeEngine:
             address=f"10.0.{self._count // 250 % 250}.{self._count % 250 + 2}",
         )
         self._emit(CameUp(*_who(container.instance), container.up_since))
+
+    def attach(self, instance_id: InstanceId, namespace: str) -> None:
+        container = self.container(instance_id)
+        self.ensure_network(namespace)
+        if not container.instance.is_attached:
+            address = f"10.1.{self._count // 250 % 250}.{self._count % 250 + 2}"
+            container.instance = replace(container.instance, is_attached=True, address=address)
 
     def stop(self, instance_id: InstanceId) -> None:
         container = self.containers.get(instance_id)

@@ -15,7 +15,7 @@ from ring.runtimes.base import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterator, Callable
+    from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
     from datetime import datetime
 
     from ring.core.model.ids import InstanceId, InstanceName
@@ -101,6 +101,9 @@ class FakeRuntime:
 
     async def inspect(self, instance_id: InstanceId) -> Instance:
         return await self._ask("inspect", instance_id, lambda: self.engine.inspect(instance_id))
+
+    async def attach(self, instance_id: InstanceId, namespace: str, aliases: Sequence[str]) -> None:
+        await self._ask("attach", instance_id, lambda: self.engine.attach(instance_id, namespace))
 
     async def stop(self, instance_id: InstanceId, grace_s: float) -> None:
         await self._ask("stop", instance_id, lambda: self.engine.stop(instance_id))
