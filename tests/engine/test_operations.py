@@ -21,7 +21,7 @@ from ring.core.model.operations import (
     StartFailed,
     StartInstance,
 )
-from ring.engine.operations import Operations
+from ring.engine.operations import PATIENCE_S, STUCK_FACTOR, Operations
 from tests.virtual_time import VirtualClock, VirtualLoop, run
 
 if TYPE_CHECKING:
@@ -198,6 +198,43 @@ def test_groups_take_turns_in_a_lane(loop: VirtualLoop) -> None:
         for number in (0, 1, 10, 2, 11):
             await floor.end(start(number), Removed())
         assert floor.hands.begun == ["n0", "n1", "n10", "n2", "n11", "n3"]
+        await floor.over()
+
+    run(loop, main())
+
+
+def test_what_hangs_gives_its_place_to_the_next(loop: VirtualLoop) -> None:
+    async def main() -> None:
+        floor = Floor(loop)
+        await floor.begin(start(0), start(1))
+        await floor.begin(start(10), start(11), key=DB)
+        await asyncio.sleep(PATIENCE_S - 1)
+        assert floor.hands.begun == ["n0", "n1"]
+        await asyncio.sleep(2)
+        await loop.idle()
+        assert floor.hands.begun == ["n0", "n1", "n10", "n11"]
+        assert len(floor.operations.in_flight(WEB)) == 2, "they are not given up"
+        for number in (0, 1, 10, 11):
+            await floor.end(start(number), Removed())
+        await floor.begin(*map(start, range(20, 25)))
+        assert floor.hands.begun[4:] == ["n20", "n21"], "the lane is as wide as it was"
+        await floor.over()
+
+    run(loop, main())
+
+
+def test_what_hangs_is_bounded(loop: VirtualLoop) -> None:
+    async def main() -> None:
+        floor = Floor(loop, starts=1)
+        await floor.begin(*map(start, range(10)))
+        await asyncio.sleep(PATIENCE_S * 20)
+        assert len(floor.hands.begun) == STUCK_FACTOR + 1
+        await floor.end(start(0), Removed())
+        assert len(floor.hands.begun) == STUCK_FACTOR + 1, "one of those that hang has ended"
+        await asyncio.sleep(PATIENCE_S * 2)
+        assert len(floor.hands.begun) == STUCK_FACTOR + 1, "it asked only once for its place"
+        await floor.end(start(STUCK_FACTOR), Removed())
+        assert len(floor.hands.begun) == STUCK_FACTOR + 2
         await floor.over()
 
     run(loop, main())

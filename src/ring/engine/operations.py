@@ -1,7 +1,8 @@
 """Operations in flight: what takes time, in bounded fair lanes, each with an outcome.
 
 A pass begins operations and never waits for one; its end wakes the group again. Those that wait
-in a lane are served group by group in turn, so that one large deployment delays no other.
+in a lane are served group by group in turn, so that one large deployment delays no other; and one
+that hangs in the engine gives its place to the next, so that it delays no other either.
 """
 
 from __future__ import annotations
@@ -35,6 +36,10 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+PATIENCE_S = 15.0
+"""Longer than a start or a stop with its grace takes: it waits for something, and works no more."""
+STUCK_FACTOR = 4
+"""So many times its width may a lane lend to what hangs: hanging requests are bounded, too."""
 CLEAN_UP_S = 2.0  # for what a drain gave up; the ledger tells the next server about the rest
 CANCELLED = Failure(FailureClass.CANCELLED, "given up before it was done")
 
@@ -75,6 +80,8 @@ class _Operation:
 class _Lane:
     width: int
     running: int = 0
+    stuck: int = 0
+    """Those that hold no place any more."""
     turns: deque[GroupKey] = field(default_factory=deque)
     waiting: dict[GroupKey, deque[_Operation]] = field(default_factory=dict)
 
@@ -95,6 +102,14 @@ class _Lane:
         else:
             del self.waiting[key]
         return operation
+
+    def lend(self) -> bool:
+        """The place of one that hangs is free, as long as few hang."""
+        if self.stuck >= STUCK_FACTOR * self.width:
+            return False
+        self.running -= 1
+        self.stuck += 1
+        return True
 
     def __contains__(self, operation: _Operation) -> bool:
         return operation in self.waiting.get(operation.key, ())
@@ -249,12 +264,20 @@ class Operations:
         self._finish(operation, _cancelled(operation.action, clean=not resumed))
 
     async def _attend(self, operation: _Operation, task: asyncio.Task[Result], lane: _Lane) -> None:
+        is_stuck = False
         try:
+            done, _ = await asyncio.wait((task,), timeout=PATIENCE_S)
+            if not done and lane.lend():
+                is_stuck = True
+                self._serve(lane)
             await asyncio.wait((task,))
         finally:
             task.cancel()  # whoever attends to it is given up; without effect when it is done
         result = await self._result(operation, task)
-        lane.running -= 1
+        if is_stuck:
+            lane.stuck -= 1
+        else:
+            lane.running -= 1
         self._serve(lane)
         self._finish(operation, result)
 
