@@ -1,19 +1,19 @@
 """What one runtime holds, kept current: listed whole, then followed by its events.
 
-Everything known carries the moment it was learnt; a listing that was asked for before that moment
-does not overrule it. A runtime that cannot be asked is Unknown, never empty.
+A runtime that cannot be asked is Unknown, never empty.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, assert_never
 
 from ring.core.model.events import EventDraft, Level
 from ring.core.model.ledger import Phase
 from ring.core.model.observed import Exit, Instance, Listing, State, Unknown
+from ring.engine.known import Known, Table
 from ring.runtimes.base import (
     CameUp,
     Destroyed,
@@ -46,31 +46,11 @@ LIST_S = 20.0
 BACKOFF_FIRST_S = 1.0
 BACKOFF_LONGEST_S = 30.0
 EARLY_KEPT = 1024  # instances
-EXPLAINED_BY_SIGNAL_S = 60.0  # an end later than this after a signal is the program's own
 PAUSED = (
     "was paused from outside Ring and is left so: it counts as live; unpause it, or remove it to "
     "have it replaced"
 )
 STEADY_S = 5.0  # a connection that lived so long is tried again at once
-
-
-@dataclass(slots=True)
-class _Known:
-    instance: Instance
-    learnt: float
-    """Monotonic seconds."""
-    event_at: datetime | None = None
-    """The engine's time of the last event applied; older ones come too late."""
-    signalled_at: datetime | None = None
-    oom: bool = False
-
-    def is_explained(self, end_at: datetime | None) -> bool:
-        """Somebody sent it a signal shortly before it ended."""
-        if self.signalled_at is None:
-            return False
-        if end_at is None:
-            return True
-        return (end_at - self.signalled_at).total_seconds() <= EXPLAINED_BY_SIGNAL_S
 
 
 class Observer:
@@ -96,9 +76,7 @@ class Observer:
         self._changed = changed
         self._resynced = resynced
         self._jitter = jitter
-        self._known: dict[InstanceName, _Known] = {}
-        self._of_row: dict[DeploymentId, set[InstanceName]] = {}
-        self._gone: dict[InstanceName, float] = {}
+        self._table = Table(clock.mono, self._tell_watchers)
         self._away: Unknown | None = Unknown("not asked yet", tried=False)
         self._early: dict[InstanceId, list[InstanceEvent]] = {}
         """What happened to instances that whoever creates them has not told about yet."""
@@ -112,13 +90,12 @@ class Observer:
         """The instances of these rows, as far as this runtime can be asked at all."""
         if self._away is not None:
             return self._away
-        names = [name for row in rows for name in self._of_row.get(row, ())]
-        return Listing({name: self._known[name].instance for name in names}, self._taken_at)
+        found = {one.name: one for row in rows for one in self._table.of_row(row)}
+        return Listing(found, self._taken_at)
 
     def instances(self, row: DeploymentId) -> tuple[Instance, ...]:
         """The row's instances as last heard of, also while the runtime is away."""
-        known = (self._known[name].instance for name in self._of_row.get(row, ()))
-        return tuple(sorted(known, key=lambda i: (i.created_at, i.name)))
+        return tuple(sorted(self._table.of_row(row), key=lambda i: (i.created_at, i.name)))
 
     def watch(self, row: DeploymentId, told: Callable[[], None]) -> None:
         """`told` is called whenever something was learnt about the row's instances."""
@@ -135,10 +112,10 @@ class Observer:
 
         An end that an event has told is not undone: the answer may have been on its way longer.
         """
-        known = self._known.get(instance.name)
-        if instance.is_live and known is not None and self._has_ended(known, instance):
+        known = self._table.get(instance.id)
+        if known is not None and known.has_ended and instance.is_live:
             return
-        if known is not None and known.instance.id == instance.id and instance.exit is not None:
+        if known is not None and instance.exit is not None:
             earlier = known.instance.exit
             instance = replace(
                 instance,
@@ -149,14 +126,12 @@ class Observer:
                     missed=earlier is not None and earlier.missed,
                 ),
             )
-        self._gone.pop(instance.name, None)
-        self._put(instance, known if known and known.instance.id == instance.id else None)
+        self._table.put(instance)
         for event in self._early.pop(instance.id, ()):
             self._apply(event)
 
     def note_gone(self, name: InstanceName) -> None:
-        self._forget(name)
-        self._gone[name] = self._clock.mono()
+        self._table.remove(name)
 
     def refresh(self) -> None:
         """Asks for a listing soon."""
@@ -232,35 +207,12 @@ class Observer:
         was_away = self._away is not None
         if self._away is not None and self._away.tried:
             log.info("the %s runtime answers again", self.runtime.name)
-        present = {instance.name: instance for instance in listed}
-        for name in [n for n, known in self._known.items() if n not in present]:
-            if self._known[name].learnt < asked_at:
-                self._forget(name)
-        self._gone = {n: at for n, at in self._gone.items() if at >= asked_at}
-        for name, instance in present.items():
-            if name not in self._gone:
-                self._merge(instance, asked_at, missed=was_away)
+        taken = tuple(listed)
+        self._table.take(taken, asked_at, missed=was_away)
         self._away = None
         self._taken_at = asked_at
-        self._resynced(self.runtime, present.values())
+        self._resynced(self.runtime, taken)
         self._wake_all()
-
-    def _merge(self, instance: Instance, asked_at: float, *, missed: bool) -> None:
-        known = self._known.get(instance.name)
-        if known is not None and known.instance.id != instance.id:
-            known = None
-        if known is not None and known.learnt >= asked_at:
-            return
-        if known is not None:
-            # A listing may tell whole seconds: too coarse for which came first, birth or a death.
-            instance = replace(instance, created_at=known.instance.created_at)
-        if instance.state is State.EXITED:
-            earlier = known.instance.exit if known is not None else None
-            if earlier is not None:
-                instance = replace(instance, exit=earlier)
-            elif missed:
-                instance = replace(instance, exit=Exit(None, None, missed=True))
-        self._put(instance, known)
 
     # events
     def _apply(self, event: RuntimeEvent) -> None:
@@ -272,27 +224,26 @@ class Observer:
         if isinstance(event, Detached):
             self._detached(event)
             return
-        known = self._known.get(event.name)
-        if known is None or known.instance.id != event.instance_id:
+        known = self._table.get(event.instance_id)
+        if known is None:
             self._heard_of_stranger(event)
             return
         if known.event_at is not None and event.at <= known.event_at:
             return
         known.event_at = event.at
+        if known.instance.name != event.name:
+            self._table.put(replace(known.instance, name=event.name))
         self._happened(known, event)
         self._changed(event.deployment_id)
 
-    def _happened(self, known: _Known, event: InstanceEvent) -> None:
+    def _happened(self, known: Known, event: InstanceEvent) -> None:
         match event:
             case Died():
                 self._died(known, event)
             case CameUp():
-                if known.instance.state is State.PAUSED:
-                    self._tell(event, Level.INFO, "container_unpaused", "goes on")
-                known.signalled_at, known.oom = None, False
-                self._put(replace(known.instance, state=State.RUNNING, exit=None), known)
+                self._came_up(known, event)
             case Paused():
-                self._put(replace(known.instance, state=State.PAUSED), known)
+                self._table.put(replace(known.instance, state=State.PAUSED))
                 self._tell(event, Level.WARNING, "container_paused", PAUSED)
             case Signalled():
                 known.signalled_at = event.at
@@ -305,11 +256,21 @@ class Observer:
             case _ as never:
                 assert_never(never)
 
+    def _came_up(self, known: Known, event: CameUp) -> None:
+        """What a listing says has ended may have come up before it: then only a look tells."""
+        known.signalled_at, known.oom = None, False
+        if known.has_ended:
+            self.refresh()
+            return
+        if known.instance.state is State.PAUSED:
+            self._tell(event, Level.INFO, "container_unpaused", "goes on")
+        self._table.put(replace(known.instance, state=State.RUNNING, exit=None))
+
     def _detached(self, event: Detached) -> None:
         """Only a listing tells from which network, and only of one that lives it is news."""
-        for known in self._known.values():
-            if known.instance.id == event.instance_id and known.instance.is_live:
-                self.refresh()
+        known = self._table.get(event.instance_id)
+        if known is not None and known.instance.is_live:
+            self.refresh()
 
     def _heard_of_stranger(self, event: InstanceEvent) -> None:
         """An instance not known yet: being created by us, to be listed for, or not ours at all."""
@@ -327,14 +288,14 @@ class Observer:
             if len(self._early) > EARLY_KEPT:
                 del self._early[next(iter(self._early))]
 
-    def _died(self, known: _Known, event: Died) -> None:
+    def _died(self, known: Known, event: Died) -> None:
         if known.instance.exit is None or known.instance.is_live:
             end = self._end(known, event)
-            self._put(replace(known.instance, state=State.EXITED, exit=end), known)
+            self._table.put(replace(known.instance, state=State.EXITED, exit=end))
         code = "?" if event.code is None else event.code
         self._tell(event, Level.WARNING, "container_died", f"died, exit_code={code}")
 
-    def _end(self, known: _Known, event: Died) -> Exit | None:
+    def _end(self, known: Known, event: Died) -> Exit | None:
         if self._away is not None:  # told again once the runtime is back, before it is listed
             code = event.code if event.certain else None
             return Exit(code, event.at, oom=known.oom, missed=True)
@@ -349,7 +310,7 @@ class Observer:
     def _tell(self, event: InstanceEvent, level: Level, reason: str, what: str) -> None:
         """Leaves an event on the row, unless Ring itself is ending the instance."""
         row = self._store.deployment(event.deployment_id)
-        if row is None or self._is_ending(row, event.name):
+        if row is None or self._is_ending(row, event):
             return
         self._journal.put(
             EventDraft(
@@ -361,35 +322,13 @@ class Observer:
             )
         )
 
-    @staticmethod
-    def _has_ended(known: _Known, instance: Instance) -> bool:
-        return known.instance.id == instance.id and known.instance.state is State.EXITED
-
-    def _is_ending(self, row: Deployment, name: InstanceName) -> bool:
-        entry = self._store.ledger(row.key).get(name)
+    def _is_ending(self, row: Deployment, event: InstanceEvent) -> bool:
+        """Its entry may still have the name from before somebody renamed it."""
+        ledger = self._store.ledger(row.key)
+        entry = ledger.get(event.name) or next(
+            (one for one in ledger.values() if one.instance_id == event.instance_id), None
+        )
         return entry is None or entry.phase is Phase.STOPPING
-
-    # the table
-    def _put(self, instance: Instance, known: _Known | None) -> None:
-        now = self._clock.mono()
-        if known is None:
-            known = _Known(instance, now)
-            self._known[instance.name] = known
-            self._of_row.setdefault(instance.deployment_id, set()).add(instance.name)
-        else:
-            known.instance = instance
-            known.learnt = now
-        self._tell_watchers(instance.deployment_id)
-
-    def _forget(self, name: InstanceName) -> None:
-        known = self._known.pop(name, None)
-        if known is None:
-            return
-        names = self._of_row[known.instance.deployment_id]
-        names.discard(name)
-        if not names:
-            del self._of_row[known.instance.deployment_id]
-        self._tell_watchers(known.instance.deployment_id)
 
     def _tell_watchers(self, row: DeploymentId) -> None:
         for told in self._watchers.get(row, ()):

@@ -41,15 +41,15 @@ def _known_as(row: RowDraft, instance: Instance) -> Entry | None:
         (
             entry
             for entry in row.entries()
-            if entry.instance_id == instance.id
-            and entry.name not in row.instances
-            and row.operation(entry.name) is None
+            if entry.instance_id == instance.id and entry.name not in row.instances
         ),
         None,
     )
 
 
 def _follow_name(row: RowDraft, entry: Entry, instance: Instance) -> None:
+    if row.operation(entry.name) is not None:
+        return  # its outcome will ask for the entry by the old name
     row.drop(entry)
     row.put(replace(entry, name=instance.name))
     row.event(

@@ -1,0 +1,124 @@
+"""The table of instances that a runtime is known to hold: by id, with the moment of each fact.
+
+A listing that was asked for before a fact was learnt does not overrule it. An instance keeps its
+place when somebody renames it, and a name that another one bears by now is that one's.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from ring.core.model.observed import Exit, Instance, State
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+    from datetime import datetime
+
+    from ring.core.model.ids import DeploymentId, InstanceId, InstanceName
+
+EXPLAINED_BY_SIGNAL_S = 60.0  # an end later than this after a signal is the program's own
+
+
+@dataclass(slots=True)
+class Known:
+    instance: Instance
+    learnt: float
+    """Monotonic seconds."""
+    event_at: datetime | None = None
+    """The engine's time of the last event applied; older ones come too late."""
+    signalled_at: datetime | None = None
+    oom: bool = False
+
+    def is_explained(self, end_at: datetime | None) -> bool:
+        """Somebody sent it a signal shortly before it ended."""
+        if self.signalled_at is None:
+            return False
+        if end_at is None:
+            return True
+        return (end_at - self.signalled_at).total_seconds() <= EXPLAINED_BY_SIGNAL_S
+
+    @property
+    def has_ended(self) -> bool:
+        return self.instance.state is State.EXITED
+
+
+class Table:
+    """One runtime's instances. Loop thread only."""
+
+    def __init__(self, mono: Callable[[], float], told: Callable[[DeploymentId], None]) -> None:
+        """`told` is called whenever something was learnt about a row's instances."""
+        self._mono = mono
+        self._told = told
+        self._known: dict[InstanceId, Known] = {}
+        self._named: dict[InstanceName, InstanceId] = {}
+        self._of_row: dict[DeploymentId, set[InstanceId]] = {}
+        self._gone: dict[InstanceName, float] = {}
+        """When names were told gone, until a listing that was asked for later."""
+
+    def get(self, instance_id: InstanceId) -> Known | None:
+        return self._known.get(instance_id)
+
+    def of_row(self, row: DeploymentId) -> Iterator[Instance]:
+        return (self._known[one].instance for one in self._of_row.get(row, ()))
+
+    def put(self, instance: Instance) -> Known:
+        """Learnt now, by whatever name."""
+        known = self._known.get(instance.id)
+        if known is None:
+            known = self._known[instance.id] = Known(instance, self._mono())
+            self._of_row.setdefault(instance.deployment_id, set()).add(instance.id)
+        else:
+            if known.instance.name != instance.name:
+                self._named.pop(known.instance.name, None)
+            known.instance, known.learnt = instance, self._mono()
+        before = self._named.get(instance.name)
+        if before is not None and before != instance.id:
+            self._forget(before)
+        self._named[instance.name] = instance.id
+        self._gone.pop(instance.name, None)
+        self._told(instance.deployment_id)
+        return known
+
+    def remove(self, name: InstanceName) -> None:
+        """Told gone: a listing that is on its way does not bring it back."""
+        instance_id = self._named.get(name)
+        if instance_id is not None:
+            self._forget(instance_id)
+        self._gone[name] = self._mono()
+
+    def take(self, listed: Iterable[Instance], asked_at: float, *, missed: bool) -> None:
+        """A whole listing. missed: nobody was watching before it."""
+        present = {instance.id: instance for instance in listed}
+        for instance_id in [one for one in self._known if one not in present]:
+            if self._known[instance_id].learnt < asked_at:
+                self._forget(instance_id)
+        self._gone = {name: at for name, at in self._gone.items() if at >= asked_at}
+        for instance in present.values():
+            if instance.name not in self._gone:
+                self._merge(instance, asked_at, missed=missed)
+
+    def _merge(self, instance: Instance, asked_at: float, *, missed: bool) -> None:
+        known = self._known.get(instance.id)
+        if known is not None and known.learnt >= asked_at:
+            return
+        if known is not None:
+            # A listing may tell whole seconds: too coarse for which came first, birth or a death.
+            instance = replace(instance, created_at=known.instance.created_at)
+        if instance.state is State.EXITED:
+            earlier = known.instance.exit if known is not None else None
+            if earlier is not None:
+                instance = replace(instance, exit=earlier)
+            elif missed:
+                instance = replace(instance, exit=Exit(None, None, missed=True))
+        self.put(instance)
+
+    def _forget(self, instance_id: InstanceId) -> None:
+        instance = self._known.pop(instance_id).instance
+        if self._named.get(instance.name) == instance_id:
+            del self._named[instance.name]
+        ids = self._of_row[instance.deployment_id]
+        ids.discard(instance_id)
+        if not ids:
+            del self._of_row[instance.deployment_id]
+        self._told(instance.deployment_id)
