@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from ring.core.model.failures import FailureClass
-from ring.core.model.ids import InstanceName
+from ring.core.model.ids import InstanceId, InstanceName
 from ring.runtimes.base import RuntimeFailure, Unavailable
 from tests.properties.sim.invariants import Violation, require
 from tests.properties.sim.world import IMAGES, World, spec
@@ -16,6 +16,7 @@ from tests.properties.sim.world import IMAGES, World, spec
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
+    from ring.runtimes.fake import Request
     from tests.properties.sim.world import Planner
     from tests.virtual_time import VirtualLoop
 
@@ -67,13 +68,22 @@ class Driver:
             (3, self.exit),
             (1, self.remove_by_hand),
             (1, self.stop_by_hand),
-            (1, self.remove_network),
+            (1, self.pause_by_hand),
+            (1, self.rename_by_hand),
+            (0.5, self.detach_by_hand),
+            (0.5, self.remove_network),
             (self.rng.choice((0.5, 1.0, 4.0)), self.apply),
             (self.rng.choice((0.1, 0.3, 1.0)), self.delete),
+            (0.3, self.change_minds),
             (20, self.next_timer),
             (2, self.long_time),
             (1, self.jump_clock),
             (self.rng.choice((0.2, 0.5, 2.0)), self.engine_outage),
+            (0.5, self.cut_streams),
+            (0.2, self.engine_restart),
+            (0.2, self.reboot),
+            (self.rng.choice((0.1, 0.5)), self.fill_disk),
+            (self.rng.choice((0.1, 0.3, 1.0)), self.stop),
             (self.rng.choice((0.3, 0.5, 2.0, 5.0)), self.kill),
         ]
 
@@ -222,8 +232,43 @@ class Driver:
         self.world.engine.stop_by_hand(chosen, self.rng.choice((0, 143)))
         return chosen[-4:]
 
+    async def pause_by_hand(self) -> str:
+        """Freezes one, or lets it go on."""
+        live = [i for i in self.world.live_ids() if i not in self.world.foreign]
+        if not live:
+            return NOTHING
+        chosen = self.rng.choice(live)
+        self.world.engine.pause_by_hand(chosen)
+        if self.rng.random() < 0.7:
+            self.world.engine.unpause_by_hand(chosen)
+        return chosen[-4:]
+
+    async def rename_by_hand(self) -> str:
+        """Only what the ledger knows by its id.
+
+        Of what is renamed while the answer to its create is under way, a server that is killed
+        knows nothing but the old name: it is found by the next listing, not before.
+        """
+        known = {e.instance_id for e in self.world.entries()}
+        ids = [i for i in self.world.engine.containers if i in known]
+        if not ids:
+            return NOTHING
+        chosen = self.rng.choice(ids)
+        name = f"renamed_{self.rng.getrandbits(32):08x}"
+        old = self.world.engine.containers[chosen].instance.name
+        self.world.engine.rename_by_hand(chosen, name)
+        return f"{chosen[-4:]} {old} → {name}"
+
+    async def detach_by_hand(self) -> str:
+        live = [i for i in self.world.live_ids() if i not in self.world.foreign]
+        if not live:
+            return NOTHING
+        chosen = self.rng.choice(live)
+        self.world.engine.detach_by_hand(chosen)
+        return chosen[-4:]
+
     async def remove_network(self) -> str:
-        self.world.engine.networks.discard("ring_sim")
+        self.world.engine.remove_network_by_hand("ring_sim")
         return "ring_sim"
 
     # the users
@@ -244,6 +289,11 @@ class Driver:
         await self.world.delete(row.id)
         return row.spec.name
 
+    async def change_minds(self) -> str:
+        """Several people write at the same time."""
+        writes = self.rng.choices((self.apply, self.apply, self.delete), k=self.rng.randrange(2, 5))
+        return ", ".join([await write() for write in writes])
+
     # time and catastrophe
     async def next_timer(self) -> str:
         seconds = self.rng.choice((0.05, 0.3, 1.0, 2.5))
@@ -263,12 +313,55 @@ class Driver:
         if self.world.engine.away:
             self.world.engine.come_back()
             return "back"
+        self._break_engine()
+        return "away"
+
+    def _break_engine(self) -> None:
         self.world.engine.go_away()
         for request in (*self.world.held.requests, *self.world.held.answers):
             request.fail(FAILURES[-1])
         self.world.held.requests.clear()
         self.world.held.answers.clear()
-        return "away"
+
+    async def cut_streams(self) -> str:
+        self.world.engine.cut_streams()
+        return "cut"
+
+    async def engine_restart(self) -> str:
+        """It ends every container with it."""
+        if self.world.engine.away:
+            return NOTHING
+        self._break_engine()
+        ended = self._end_everything()
+        await self.world.loop.idle()
+        self.world.engine.come_back()
+        return f"{ended} ended"
+
+    def _end_everything(self) -> int:
+        live = [i for i in self.world.live_ids() if i not in self.world.foreign]
+        for one in live:
+            self.world.engine.exit(one, self.rng.choice((0, 137, 143)))
+        return len(live)
+
+    async def reboot(self) -> str:
+        """Server, engine and workloads end at once; the engine forgets its events."""
+        await self.world.kill()
+        self.report.kills += 1
+        self.world.engine.come_back()
+        ended = self._end_everything()
+        self.world.engine.log.clear()
+        self.world.held.events.clear()
+        self.world.start()
+        return f"{ended} ended"
+
+    async def fill_disk(self) -> str:
+        self.world.is_disk_full = not self.world.is_disk_full
+        return "full" if self.world.is_disk_full else "free"
+
+    async def stop(self) -> str:
+        await self.world.stop()
+        self.world.start()
+        return "and started again"
 
     async def kill(self) -> str:
         await self.world.kill()
@@ -283,6 +376,7 @@ class Driver:
         """Faults stop: the fixed point comes within a bounded time, and nothing is written then."""
         world = self.world
         world.engine.come_back()
+        world.is_disk_full = False
         world.held.flowing = True
         for request in (*world.held.answers, *world.held.requests):
             if request.what == "create" and request.answer.done():
@@ -295,6 +389,8 @@ class Driver:
         world.held.events.clear()
         while world.release():
             pass
+        if self.rng.random() < 0.3:
+            await self.hang(self.rng.choice(NAMES))
         quiet_since, writes = world.loop.time(), world.watch.writes
         end = world.loop.time() + SETTLE_WITHIN_S
         while world.loop.time() - quiet_since < QUIET_S + 130.0:
@@ -308,3 +404,24 @@ class Driver:
         world.watch.late.clear()
         world.held.flowing = False
         self.report.settled += 1
+
+    async def hang(self, name: str) -> None:
+        """Every call for one deployment hangs: the others come to rest all the same."""
+        world = self.world
+
+        def is_for_it(request: Request) -> bool:
+            container = world.engine.containers.get(InstanceId(request.about))
+            about = container.spec.name if container is not None else request.about
+            return about == name or about.startswith(f"sim_{name}_")
+
+        world.held.stuck = is_for_it
+        end = world.loop.time() + SETTLE_WITHIN_S
+        while (late := world.watch.unsettled(but=name)) is not None:
+            require(world.loop.time() < end, f"23: {late} is delayed by {name}")
+            await world.loop.idle()
+            world.watch.after_step()
+            world.loop.advance(0.5)
+        world.held.stuck = lambda _: False
+        for request in world.held.requests:
+            request.perform()
+        world.held.requests.clear()

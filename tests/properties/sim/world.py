@@ -4,6 +4,7 @@ server process on it that can be killed between any two of its steps."""
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,7 @@ from ring.engine.admission import Admission
 from ring.engine.engine import Engine
 from ring.runtimes.base import Image, Order
 from ring.runtimes.fake import FakeEngine, FakeRuntime, Request
+from ring.store.database import StoreError
 from ring.store.store import Author, Store
 from tests.properties.sim import invariants
 from tests.virtual_time import VirtualClock, VirtualLoop
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
 
     from ring.core.model.events import EventDraft
     from ring.core.model.ids import InstanceId
+    from ring.core.model.ledger import Entry
     from ring.core.plan.view import NameSource, Now, Plan, View
     from ring.runtimes.base import RuntimeEvent
 
@@ -37,6 +40,7 @@ IMAGES = {
 }
 LIMITS = Limits(crash_loop_retry_s=120.0, apply_timeout_s=60.0)
 INTERVAL_S = 10.0
+SHUTDOWN_S = 10.0
 
 
 @dataclass(slots=True)
@@ -49,14 +53,19 @@ class Held:
     events: list[tuple[RuntimeEvent, Callable[[RuntimeEvent], None]]] = field(default_factory=list)
     flowing: bool = False
     """True: everything happens at once (faults have stopped)."""
+    stuck: Callable[[Request], bool] = lambda _: False
+    """Requests that hang although everything else flows."""
+    noticed: Callable[[RuntimeEvent], None] = lambda _: None
+    """Told of everything that happens, when it happens."""
 
     def requested(self, request: Request) -> None:
-        if self.flowing:
+        if self.flowing and not self.stuck(request):
             request.perform()
         else:
             self.requests.append(request)
 
     def happened(self, event: RuntimeEvent, deliver: Callable[[RuntimeEvent], None]) -> None:
+        self.noticed(event)
         if self.flowing:
             deliver(event)
         else:
@@ -80,6 +89,13 @@ class SimStore(Store):
     async def record(self, events: Sequence[EventDraft]) -> None:
         if self.alive:
             await super().record(events)
+            self.world.watch.recorded(events)
+
+    async def _write(self, work, applied=None):  # type: ignore[no-untyped-def]  # as its base
+        if self.world.is_disk_full:
+            raise StoreError("cannot write the database: database or disk is full")
+        self.world.writes += 1
+        return await super()._write(work, applied)
 
 
 class SimRuntime(FakeRuntime):
@@ -105,6 +121,8 @@ class World:
             images=dict(IMAGES), registry=dict(IMAGES), wall=self.clock.wall, traffic=self.held
         )
         self.planner = planner
+        self.is_disk_full = False
+        self.writes = 0
         self.holds: list[asyncio.Future[None]] = []
         self.watch = invariants.Watch(self)
         first = Store.open(None, self.clock, inline=True, new_id=self._uuid)
@@ -113,16 +131,18 @@ class World:
         self.server: Engine | None = None
         self._running: asyncio.Task[None] | None = None
         self._stop = asyncio.Event()
-        self.foreign = self._foreign()
+        self.foreign = self._foreign("another server") | self._foreign(self.store.server_id)
+        self.held.noticed = self.watch.happened
         self.author = Author(user_id="sim", may_create_namespace=True)
 
-    def _foreign(self) -> set[InstanceId]:
-        """Another server's container on the same engine."""
+    def _foreign(self, server_id: str) -> set[InstanceId]:
+        """A container of a deployment that nobody here knows."""
         self.engine.networks.add("ring_other")
+        number = f"{len(self.engine.containers):08x}"
         order = Order(
-            InstanceName("other_web_00000000"),
-            DeploymentId("00000000-0000-4000-a000-000000000000"),
-            "another server",
+            InstanceName(f"other_web_{number}"),
+            DeploymentId(f"{number}-0000-4000-a000-000000000000"),
+            server_id,
             spec("web", 1, "web:1").model_copy(update={"namespace": "other"}),
             Image("web:1", None),
             {},
@@ -186,6 +206,20 @@ class World:
         self.server = None
         self.holds.clear()
 
+    async def stop(self) -> None:
+        """SIGTERM: what is in flight may finish for a while; workloads stay."""
+        assert self._running is not None
+        self._stop.set()
+        end = self.loop.time() + SHUTDOWN_S
+        while not self._running.done():
+            await self.loop.idle()
+            invariants.require(self.loop.time() < end, "14: no end within ten seconds")
+            self.loop.advance(0.1)
+        await self._running
+        self.store.alive = self.runtime.alive = False
+        self.server = None
+        self.holds.clear()
+
     async def hold(self, store: SimStore) -> None:
         """A point at which the process may be killed. The dead stay in it for ever."""
         if not store.alive:
@@ -206,13 +240,16 @@ class World:
 
     # the users
     async def apply(self, spec: DeploymentSpec, *, force: bool, if_changed: bool) -> None:
-        try:
+        with contextlib.suppress(RingError):
             await self.store.accept(spec, self.author, force=force, if_changed=if_changed)
-        except RingError:
-            return
 
     async def delete(self, deployment_id: DeploymentId) -> None:
-        await self.store.delete(deployment_id, self.author)
+        with contextlib.suppress(RingError):
+            await self.store.delete(deployment_id, self.author)
+
+    def entries(self) -> list[Entry]:
+        """The whole ledger."""
+        return [e for key in self.store.groups() for e in self.store.ledger(key).values()]
 
     def live_ids(self) -> list[InstanceId]:
         return [i for i, c in self.engine.containers.items() if c.instance.is_live]

@@ -73,6 +73,8 @@ class FakeEngine:
     streams: list[asyncio.Queue[RuntimeEvent | None]] = field(default_factory=list)
     readers: set[asyncio.Event] = field(default_factory=set)
     """Of logs being followed: set whenever there may be something new."""
+    requests: int = 0
+    """How many have been carried out."""
     _count: int = 0
     _last_at: datetime = EPOCH
 
@@ -154,9 +156,13 @@ class FakeEngine:
     def go_away(self) -> None:
         """The engine stops answering; its streams break."""
         self.away = True
+        self.cut_streams()
+        self._wake_readers()
+
+    def cut_streams(self) -> None:
+        """Its event streams break; it goes on answering."""
         for stream in self.streams:
             stream.put_nowait(None)
-        self._wake_readers()
 
     def come_back(self) -> None:
         self.away = False
@@ -172,6 +178,7 @@ class FakeEngine:
 
     def _guarded(self, what: str, effect: Callable[[], object]) -> Callable[[], object]:
         def carry_out() -> object:
+            self.requests += 1
             if what in self.refusals:
                 raise self.refusals[what]
             return effect()
@@ -189,7 +196,7 @@ class FakeEngine:
             raise NameTaken(f"the name {order.name} is in use")
         self._count += 1
         instance = Instance(
-            InstanceId(f"{self._count:064x}"),
+            InstanceId(f"{self._count:012x}{self._count:052x}"),
             order.name,
             order.deployment_id,
             order.server_id,
