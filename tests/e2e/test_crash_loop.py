@@ -48,6 +48,27 @@ def test_a_program_that_dies_at_once_is_never_running_and_ends_in_a_crash_loop(
     assert story.created() == 5
 
 
+def test_a_program_that_has_died_can_still_be_asked_why(tell: Tell) -> None:
+    story = tell(environment={"RING_CRASH_LOOP_RETRY": "never"})
+    program = "echo starting; echo 'FATAL: no database' >&2; exit 1"
+    story.applied(story.worker(command=["sh", "-c", program]))
+    story.wait_for("crash_loop_back_off", within_s=30)
+    wait_until(lambda: not story.containers(), 5, "no container is left")
+    shown = story.ring.run("deployment", "logs", f"{story.namespace}/web")
+    assert (shown.code, shown.err) == (0, ""), shown
+    assert len([line for line in shown.out.splitlines() if line.endswith("starting")]) == 3
+    assert len([line for line in shown.out.splitlines() if "FATAL: no database" in line]) == 3
+    story.ring.kill()
+    story.ring.start()
+    again = story.ring.run("deployment", "logs", f"{story.namespace}/web")
+    assert again.out == shown.out
+    entries = story.ring.read("deployment", "logs", f"{story.namespace}/web", "--tail", "1")
+    assert {(one["stream"], one["message"]) for one in entries} <= {
+        ("stderr", "FATAL: no database"),
+        ("stdout", "starting"),
+    }
+
+
 def test_a_label_does_not_make_a_crash_a_completion(tell: Tell) -> None:
     story = tell(environment={"RING_CRASH_LOOP_RETRY": "never"})
     forged = {"exitCode": "0", "signal": "9", "name": "other"}

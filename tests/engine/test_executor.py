@@ -514,6 +514,84 @@ def test_an_inspection_of_what_is_gone_tells_and_notes_it() -> None:
     bench.run(main())
 
 
+# last words
+
+
+def ended(bench: Bench, row: Deployment) -> RemoveInstance:
+    """A program that wrote something and ended: its removal."""
+    order = bench.order(row, bench.name())
+    instance = bench.running(order)
+    bench.engine.write(instance.id, "no database\n")
+    bench.engine.exit(instance.id, 1)
+    return RemoveInstance(row.id, instance.name, instance.id, 10.0, stop=False)
+
+
+def test_the_words_of_what_has_ended_are_kept_before_it_is_removed() -> None:
+    bench = Bench()
+
+    async def main() -> None:
+        row = await bench.accept()
+        removal = ended(bench, row)
+        assert isinstance(await Shop(bench).executor.run(removal), Removed)
+        assert bench.engine.containers == {}
+        (words,) = bench.store.last_words(row.id)
+        assert (words.id, words.name) == (removal.instance_id, removal.name)
+        assert [line.message for line in words.lines] == ["no database"]
+
+    bench.run(main())
+
+
+@pytest.mark.parametrize("refusal", [Unavailable("gone fishing"), None], ids=["refused", "hangs"])
+def test_words_that_cannot_be_had_do_not_stop_the_removal(refusal: Unavailable | None) -> None:
+    bench = Bench()
+
+    async def main() -> None:
+        row = await bench.accept()
+        removal = ended(bench, row)
+        if refusal is None:
+            bench.held.hold("logs")
+        else:
+            bench.engine.refusals["logs"] = refusal
+        began = bench.clock.mono()
+        assert isinstance(await Shop(bench).executor.run(removal), Removed)
+        assert bench.clock.mono() - began < 2.1
+        assert bench.store.last_words(row.id) == ()
+        assert bench.engine.containers == {}
+
+    bench.run(main())
+
+
+def test_of_very_much_the_last_part_is_kept() -> None:
+    bench = Bench()
+
+    async def main() -> None:
+        row = await bench.accept()
+        order = bench.order(row, bench.name())
+        instance = bench.running(order)
+        for number in range(20):
+            bench.engine.write(instance.id, f"{number} " + "x" * 4000)
+        bench.engine.exit(instance.id, 1)
+        removal = RemoveInstance(row.id, instance.name, instance.id, 10.0, stop=False)
+        await Shop(bench).executor.run(removal)
+        (words,) = bench.store.last_words(row.id)
+        assert [line.message.split()[0] for line in words.lines] == [f"{n}" for n in range(12, 20)]
+
+    bench.run(main())
+
+
+def test_a_deployment_that_is_deleted_needs_no_words() -> None:
+    bench = Bench()
+
+    async def main() -> None:
+        row = await bench.accept()
+        removal = ended(bench, row)
+        await bench.store.delete(row.id, AUTHOR)
+        await Shop(bench).executor.run(removal)
+        assert bench.store.last_words(row.id) == ()
+
+    bench.run(main())
+
+
 def action(kind: type[Action], row: Deployment, bench: Bench) -> Action:
     if kind is InspectInstance:
         return InspectInstance(row.id, bench.name(), InstanceId("i"))

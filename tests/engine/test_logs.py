@@ -241,7 +241,62 @@ def test_following_ends_with_a_finished_deployment(scene: Scene) -> None:
             assert await reader.is_over()
         assert scene.bench.now(row).status is Status.COMPLETED
         async with scene.following(row) as reader:
+            assert await reader.messages() == ["last words"]
             assert await reader.is_over()
+
+    scene.run(main())
+
+
+# instances that are gone
+
+
+def test_what_an_instance_wrote_before_it_ended_stays_readable(scene: Scene) -> None:
+    async def main() -> None:
+        row = await scene.begin(replicas=2)
+        first, second = scene.instances(row)
+        scene.write(second, "still here\n")
+        scene.write(first, "one\n", "two\n", "three\n")
+        since = scene.bench.engine.containers[first.id].lines[1].at
+        scene.bench.engine.exit(first.id, 3)
+        await scene.bench.wait(1)
+        assert first.id not in scene.bench.engine.containers
+        a, b = first.name, second.name
+        gone = [(a, "one"), (a, "two"), (a, "three")]
+        assert await scene.read(row) == [*gone, (b, "still here")]
+        assert await scene.read(row, tail=1) == [(a, "three"), (b, "still here")]
+        assert (await scene.read(row, since=since))[:2] == gone[1:]
+        assert await scene.read(row, container=first.id[:20]) == gone
+        assert await scene.read(row, container=b) == [(b, "still here")]
+        async with scene.following(row) as reader:
+            assert (await reader.messages())[:3] == ["one", "two", "three"]
+
+    scene.run(main())
+
+
+def test_whoever_follows_sees_the_end_once(scene: Scene) -> None:
+    async def main() -> None:
+        row = await scene.begin()
+        (only,) = scene.instances(row)
+        async with scene.following(row) as reader:
+            scene.write(only, "going down\n")
+            assert await reader.messages() == ["going down"]
+            scene.bench.engine.exit(only.id, 3)
+            await scene.bench.wait(3)
+            (again,) = scene.instances(row)
+            scene.write(again, "up again\n")
+            assert await reader.messages() == ["up again"]
+
+    scene.run(main())
+
+
+def test_what_ring_ends_itself_leaves_no_words(scene: Scene) -> None:
+    async def main() -> None:
+        row = await scene.begin(replicas=2)
+        for one in scene.instances(row):
+            scene.write(one, "hello\n")
+        await scene.plant.apply(replicas=1, if_changed=True)
+        await scene.bench.wait(1)
+        assert len(await scene.read(row)) == 1
 
     scene.run(main())
 

@@ -20,6 +20,7 @@ from ring.core.model.operations import (
     StartFailed,
     StartInstance,
 )
+from ring.engine import last_words
 from ring.engine.removing import SHORT_CALL_S, clear, remove
 from ring.runtimes.base import Gone, RuntimeFailure
 
@@ -144,7 +145,9 @@ class RuntimeExecutor:
         located = self._locate(action)
         if located is None:
             return OperationFailed(GONE)
-        _, runtime, observer = located
+        row, runtime, observer = located
+        if not action.stop and action.instance_id is not None and not row.is_deleted:
+            await last_words.save(self._store, runtime, row, action.name, action.instance_id)
         limit_s = action.grace_s + SHORT_CALL_S
         try:
             async with asyncio.timeout(limit_s):

@@ -22,13 +22,20 @@ from ring.runtimes import base
 from ring.runtimes.base import Gone, RuntimeFailure, Unavailable
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
+    from collections.abc import (
+        AsyncGenerator,
+        Callable,
+        Iterable,
+        Iterator,
+        Mapping,
+        Sequence,
+    )
     from datetime import datetime
     from types import TracebackType
 
     from ring.core.model.deployment import Deployment
     from ring.core.model.ids import DeploymentId, InstanceId
-    from ring.core.model.logs import LogRecord
+    from ring.core.model.logs import LastWords, LogLine, LogRecord
     from ring.core.model.observed import Instance, Listing
     from ring.runtimes.registry import Registry
     from ring.store.store import Store
@@ -52,8 +59,15 @@ class Wanted:
     container: str = ""
     """Only of instances whose id begins with this, or whose name has it."""
 
-    def takes(self, instance: Instance) -> bool:
+    def takes(self, instance: Instance | LastWords) -> bool:
         return instance.id.startswith(self.container) or self.container in instance.name
+
+    def of(self, lines: Sequence[LogLine]) -> Sequence[LogLine]:
+        """Those of one instance that are wanted."""
+        since = self.since
+        if since is not None:
+            lines = [line for line in lines if line.at is not None and line.at >= since]
+        return lines if self.tail is None else lines[len(lines) - min(self.tail, len(lines)) :]
 
 
 class Watched(Protocol):
@@ -76,6 +90,16 @@ class _Source:
     observer: Watched
     row: DeploymentId
     wanted: Wanted
+
+    words: Callable[[DeploymentId], Iterable[LastWords]]
+
+    def gone(self) -> Iterator[LogRecord]:
+        """What instances that ended wrote last, those that are still there left out."""
+        present = {one.id for one in self.observer.instances(self.row)}
+        for words in self.words(self.row):
+            if words.id not in present and self.wanted.takes(words):
+                for line in self.wanted.of(words.lines):
+                    yield record(words.name, line)
 
     def instances(self) -> list[Instance]:
         """Those that are wanted, oldest first."""
@@ -108,7 +132,7 @@ class Logs:
             raise NotFound(f"this server drives no runtime '{name}'")
         if not isinstance(runtime, base.Logs):
             raise NotFound(f"the runtime '{name}' keeps no logs")
-        return _Source(runtime, self._observers[name], row.id, wanted)
+        return _Source(runtime, self._observers[name], row.id, wanted, words=self._store.last_words)
 
 
 async def _read(source: _Source) -> AsyncGenerator[LogRecord, None]:
@@ -116,6 +140,8 @@ async def _read(source: _Source) -> AsyncGenerator[LogRecord, None]:
     if isinstance(seen, Unknown):
         raise Unavailable(f"the runtime cannot be asked for logs: {seen.detail}")
     query = LogQuery(source.wanted.tail, source.wanted.since)
+    for gone in source.gone():
+        yield gone
     for instance in source.instances():
         with contextlib.suppress(Gone):
             async with contextlib.aclosing(source.runtime.logs(instance.id, query)) as lines:
@@ -165,6 +191,8 @@ class Follower:
 
     async def _attend(self) -> None:
         """Until the row is purged, or final with every instance ended."""
+        for gone in self._source.gone():
+            await self._backlog.put(gone)
         while (row := self._store.deployment(self._source.row)) is not None:
             self._news.clear()
             instances = self._source.instances()

@@ -17,6 +17,7 @@ from ring.store import (
     accounts,
     commits,
     deployments,
+    last_words,
     ledger,
     namespaces,
     server,
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from ring.core.model.events import Event, EventDraft, Level
     from ring.core.model.ids import DeploymentId, GroupKey, InstanceName
     from ring.core.model.ledger import Entry
+    from ring.core.model.logs import LastWords
     from ring.core.model.spec import DeploymentSpec
     from ring.core.plan.view import Plan
 
@@ -190,6 +192,10 @@ class Store:
         if events:
             await self._write(lambda tx: journal.add(tx, events))
 
+    async def keep_words(self, deployment_id: DeploymentId, words: LastWords) -> None:
+        """Of an instance that is about to go; the oldest of the deployment's make room."""
+        await self._write(lambda tx: last_words.keep(tx, deployment_id, words))
+
     # Reads.
 
     def events(
@@ -200,6 +206,11 @@ class Store:
             "events", "newest", {"deployment_id": deployment_id, "level": level, "limit": limit}
         )
         return tuple(journal.decode(row) for row in found)
+
+    def last_words(self, deployment_id: DeploymentId) -> tuple[LastWords, ...]:
+        """Of instances that ended by themselves and are gone; oldest first."""
+        found = self._database.read("last_words", "of", {"deployment_id": deployment_id})
+        return tuple(last_words.decode(row) for row in found)
 
     def namespaces(self) -> tuple[Namespace, ...]:
         """By name."""

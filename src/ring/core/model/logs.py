@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from ring.core.model.ids import InstanceName
+    from ring.core.model.ids import InstanceId, InstanceName
 
 Stream = Literal["stdout", "stderr"]
 
@@ -44,6 +44,15 @@ class LogLine:
     message: str
     at: datetime | None
     """The engine's time, where it keeps one."""
+
+
+@dataclass(frozen=True, slots=True)
+class LastWords:
+    """What an instance that is gone wrote last, oldest line first."""
+
+    id: InstanceId
+    name: InstanceName
+    lines: tuple[LogLine, ...]
 
 
 @dataclass(frozen=True, slots=True)

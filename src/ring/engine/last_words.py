@@ -1,0 +1,59 @@
+"""Saves what an instance wrote before it is removed: afterwards no runtime can tell why it ended.
+
+Best effort, within a moment: nothing waits for it but the removal, and a failure loses the words.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections import deque
+from typing import TYPE_CHECKING
+
+from ring.core.errors import HostError
+from ring.core.model.logs import LastWords, LogQuery
+from ring.runtimes import base
+from ring.runtimes.base import Gone, RuntimeFailure
+
+if TYPE_CHECKING:
+    from ring.core.model.deployment import Deployment
+    from ring.core.model.ids import InstanceId, InstanceName
+    from ring.core.model.logs import LogLine
+    from ring.runtimes.base import Runtime
+    from ring.store.store import Store
+
+log = logging.getLogger(__name__)
+
+WITHIN_S = 2.0
+TAIL = 200  # lines
+MOST_CHARACTERS = 32 * 1024
+
+
+async def save(
+    store: Store, runtime: Runtime, row: Deployment, name: InstanceName, instance_id: InstanceId
+) -> None:
+    """Of an instance that has ended; the last lines, as far as they fit."""
+    if not isinstance(runtime, base.Logs):
+        return
+    try:
+        async with asyncio.timeout(WITHIN_S):
+            lines = await _last_lines(runtime, instance_id)
+            if lines:
+                await store.keep_words(row.id, LastWords(instance_id, name, tuple(lines)))
+    except Gone:
+        return
+    except (TimeoutError, RuntimeFailure, HostError) as error:
+        log.info("what instance %s wrote last is lost: %s", name, error or "no answer in time")
+
+
+async def _last_lines(runtime: base.Logs, instance_id: InstanceId) -> deque[LogLine]:
+    lines: deque[LogLine] = deque()
+    size = 0
+    async with contextlib.aclosing(runtime.logs(instance_id, LogQuery(tail=TAIL))) as told:
+        async for line in told:
+            lines.append(line)
+            size += len(line.message)
+            while size > MOST_CHARACTERS and len(lines) > 1:
+                size -= len(lines.popleft().message)
+    return lines

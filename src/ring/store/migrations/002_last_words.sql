@@ -1,0 +1,10 @@
+-- What instances wrote before they ended by themselves: the runtime forgets it with the instance.
+CREATE TABLE last_words (
+  seq INTEGER PRIMARY KEY,
+  deployment_id TEXT NOT NULL REFERENCES deployment (id) ON DELETE CASCADE,
+  instance_id TEXT NOT NULL,
+  instance_name TEXT NOT NULL,
+  lines TEXT NOT NULL
+);
+
+CREATE INDEX last_words_deployment ON last_words (deployment_id, seq DESC);
