@@ -79,3 +79,15 @@ def test_a_deletion_that_was_interrupted_is_finished(story: Story) -> None:
     story.ring.kill()
     story.ring.start()
     story.wait_gone()
+
+
+def test_a_scale_down_after_a_restart_keeps_the_oldest(story: Story) -> None:
+    """A listing tells whole seconds: what was made within one looks equally old."""
+    story.applied(story.worker(replicas=4))
+    made = story.wait_whole(4)
+    oldest = min(made, key=lambda one: str(story.docker.inspect(one.id)["Created"])).id
+    story.ring.kill()
+    story.ring.start()
+    story.applied(story.worker(replicas=1))
+    (left,) = story.wait_whole(1)
+    assert left.id == oldest

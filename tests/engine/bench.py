@@ -97,6 +97,11 @@ class Bench:
                 for task in self._tasks:
                     task.cancel()
                 await asyncio.gather(*self._tasks, return_exceptions=True)
+                # As asyncio.run does: what is left was given up, and still waits for its engine.
+                left = asyncio.all_tasks() - {asyncio.current_task()}
+                for task in left:
+                    task.cancel()
+                await asyncio.gather(*left, return_exceptions=True)
                 await self.store.close()
 
         return run(self.loop, whole())

@@ -13,6 +13,7 @@ from ring.core.model.operations import StartInstance
 from ring.core.model.status import Status
 from ring.core.plan.view import Limits
 from ring.engine.engine import Engine, lane_widths, spread
+from ring.engine.starting import FINISH_S
 from ring.runtimes.base import RuntimeFailure
 from ring.runtimes.fake import CAPABILITIES
 from tests.engine.bench import DIGEST, WEB, Bench
@@ -148,6 +149,7 @@ def test_a_delete_gives_up_what_is_being_created(step: str) -> None:
         bench.held.hold(step)
         row = await plant.apply()
         await plant.delete(row)
+        await bench.wait(FINISH_S if step == "create" else 0)
         assert plant.engine.operations.in_flight(WEB) == ()
         assert bench.engine.containers == {}
         bench.held.hold()
@@ -284,7 +286,8 @@ def test_a_stop_gives_up_what_takes_longer_than_six_seconds() -> None:
         await bench.idle()
         bench.held.hold("create")
         await plant.apply(name="db")
-        assert await plant.stop(task) == pytest.approx(6, abs=0.1)
+        # Six seconds to finish, two to clean up what is given up.
+        assert await plant.stop(task) == pytest.approx(8, abs=0.1)
         assert {i.name[:9] for i in bench.live()} == {"media_web"}
 
     bench.run(main())

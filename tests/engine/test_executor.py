@@ -29,7 +29,7 @@ from ring.engine.admission import Admission
 from ring.engine.executor import RuntimeExecutor
 from ring.engine.journal import Journal
 from ring.engine.observer import Observer
-from ring.engine.starting import Starter
+from ring.engine.starting import FINISH_S, Starter
 from ring.runtimes.base import RuntimeFailure, Unavailable
 from tests.engine.bench import AUTHOR, DIGEST, Bench
 
@@ -510,6 +510,48 @@ def test_an_inspection_of_what_is_gone_tells_and_notes_it() -> None:
         result = await shop.executor.run(InspectInstance(row.id, instance.name, instance.id))
         assert result == Inspected(None)
         assert shop.noted(row) == ()
+
+    bench.run(main())
+
+
+def test_a_create_that_is_given_up_is_waited_for_and_leaves_nothing() -> None:
+    """The engine finishes it in any case: what it makes a moment later would be forgotten."""
+    bench = Bench()
+
+    async def main() -> None:
+        shop = Shop(bench)
+        row = await bench.accept()
+        bench.held.hold("create")
+        start = StartInstance(row.id, bench.name())
+        assert await shop.executor.prepare(start) is None
+        task = asyncio.ensure_future(shop.executor.run(start))
+        await bench.idle()
+        task.cancel()
+        await bench.wait(1)
+        assert not task.done()
+        bench.held.release()
+        await asyncio.wait((task,))
+        assert task.cancelled()
+        assert await shop.executor.clean_up(start)
+        assert bench.engine.containers == {}
+
+    bench.run(main())
+
+
+def test_a_create_that_hangs_is_not_waited_for_for_ever() -> None:
+    bench = Bench()
+
+    async def main() -> None:
+        shop = Shop(bench)
+        row = await bench.accept()
+        bench.held.hold("create")
+        start = StartInstance(row.id, bench.name())
+        assert await shop.executor.prepare(start) is None
+        task = asyncio.ensure_future(shop.executor.run(start))
+        await bench.idle()
+        task.cancel()
+        await bench.wait(FINISH_S + 0.1)
+        assert task.cancelled()
 
     bench.run(main())
 

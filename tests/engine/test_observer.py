@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from ring.core.model.failures import FailureClass
-from ring.core.model.ids import DeploymentId, InstanceId
+from ring.core.model.ids import DeploymentId, InstanceId, InstanceName
 from ring.core.model.ledger import Phase
 from ring.core.model.observed import Exit, Instance, Listing, State, Unknown
 from ring.engine.journal import Journal
-from ring.engine.observer import Observer
+from ring.engine.observer import LIST_S, STEADY_S, Observer
 from ring.runtimes.base import CameUp, Detached, Died, Resync, RuntimeFailure, Signalled
 from tests.engine.bench import Bench
 
@@ -810,10 +810,11 @@ def test_a_connection_that_breaks_again_and_again_is_tried_up_to_half_a_minute_a
 
     bench.run(main())
     apart = [round(b - a) for a, b in itertools.pairwise(tries)]
-    assert apart == [1, 2, 4, 8, 16, 30, 30, 30]
+    assert apart == [0, 1, 2, 4, 8, 16, 30, 30, 30]
 
 
-def test_a_stream_that_just_ends_is_an_engine_that_is_away() -> None:
+def test_a_stream_that_ends_again_and_again_is_an_engine_that_is_away() -> None:
+    """Once is no outage: the next stream tells what happened in between."""
     bench = Bench()
 
     async def over(since: datetime | None) -> AsyncIterator[RuntimeEvent]:
@@ -829,6 +830,8 @@ def test_a_stream_that_just_ends_is_an_engine_that_is_away() -> None:
         await watch.follow()
         assert len(watch.listing(row).instances) == 1
         await bench.wait(1.1)
+        assert len(watch.listing(row).instances) == 1
+        await bench.wait(1.0)
         assert watch.observer.seen([row.id]) == Unknown("the event stream ended")
 
     bench.run(main())
@@ -937,5 +940,148 @@ def test_the_network_of_the_dead_and_of_strangers_asks_for_nothing() -> None:
             watch.event(Detached(about, bench.clock.wall()))
         await bench.idle()
         assert watch.listings == before
+
+    bench.run(main())
+
+
+def test_a_death_while_the_stream_is_broken_is_no_outage() -> None:
+    bench = Bench()
+
+    async def main() -> None:
+        row, instance = await one_live(bench)
+        watch = Watch(bench)
+        await watch.follow()
+        bench.held.holds_events = True
+        bench.engine.cut_streams()
+        bench.engine.exit(instance.id, 3)
+        await bench.wait(0.1)
+        end = watch.only(row).exit
+        assert end is not None
+        assert (end.code, end.missed) == (3, False)
+        assert await watch.reasons(row) == ["container_died"]
+
+    bench.run(main())
+
+
+def test_a_listing_that_fails_is_believed_at_once_however_long_the_connection_lived() -> None:
+    bench = Bench()
+
+    async def main() -> None:
+        row, _ = await one_live(bench)
+        watch = Watch(bench)
+        await watch.follow()
+        await bench.wait(STEADY_S * 3)
+        bench.held.hold("list")
+        watch.observer.refresh()
+        await bench.wait(LIST_S + 0.1)
+        assert isinstance(watch.observer.seen([row.id]), Unknown)
+        bench.held.release()
+        await bench.wait(1.0)
+        assert len(watch.listing(row).instances) == 1
+
+    bench.run(main())
+
+
+def test_an_instance_under_another_name_is_the_same_instance() -> None:
+    bench = Bench()
+
+    async def main() -> None:
+        row, instance = await one_live(bench)
+        watch = Watch(bench)
+        await watch.follow()
+        (entry,) = bench.store.ledger(row.key).values()
+        await bench.put(replace(entry, instance_id=instance.id))
+        bench.engine.containers[instance.id].instance = replace(
+            instance, name=InstanceName("favourite")
+        )
+        watch.observer.note(bench.engine.inspect(instance.id))
+        assert watch.only(row).name == "favourite"
+        bench.engine.exit(instance.id, 3)
+        await bench.idle()
+        assert watch.only(row).exit is not None
+        assert await watch.reasons(row) == ["container_died"]
+
+    bench.run(main())
+
+
+def test_what_a_listing_says_has_ended_is_not_brought_back_by_an_older_event() -> None:
+    bench = Bench()
+
+    async def main() -> None:
+        row, instance = await one_live(bench)
+        bench.engine.exit(instance.id, 3)
+        watch = Watch(bench)
+        await watch.follow()
+        up = CameUp(instance.id, instance.name, row.id, instance.created_at)
+        watch.event(up)
+        await bench.idle()
+        assert watch.only(row).state is State.EXITED
+        assert watch.listings == 2
+
+    bench.run(main())
+
+
+# an engine's clock that is set
+
+
+@pytest.mark.parametrize("days", [-1, 1])
+def test_a_death_is_known_at_once_also_after_the_clock_was_set(days: int) -> None:
+    bench = Bench()
+
+    async def main() -> None:
+        row, instance = await one_live(bench)
+        watch = Watch(bench)
+        await watch.follow()
+        at = instance.created_at + timedelta(seconds=5)
+        watch.event(Signalled(instance.id, instance.name, row.id, at, "HUP"))
+        later = at + timedelta(days=days, seconds=1)
+        watch.event(Died(instance.id, instance.name, row.id, later, 3))
+        await bench.idle()
+        assert watch.only(row).state is State.EXITED
+        assert (await watch.reasons(row))[-1] == "container_died"
+
+    bench.run(main())
+
+
+def test_a_signal_of_before_the_clock_was_set_back_explains_no_end() -> None:
+    bench = Bench()
+
+    async def main() -> None:
+        row, instance = await one_live(bench)
+        watch = Watch(bench)
+        await watch.follow()
+        at = instance.created_at + timedelta(seconds=5)
+        watch.event(Signalled(instance.id, instance.name, row.id, at, "HUP"))
+        end = at - timedelta(days=1)
+        watch.event(Died(instance.id, instance.name, row.id, end, 0))
+        await bench.idle()
+        assert watch.only(row).exit == Exit(0, end)
+
+    bench.run(main())
+
+
+def test_after_a_break_events_are_asked_for_since_the_one_that_came_last() -> None:
+    """Since the latest one would be in the future of a clock that was set back."""
+    bench = Bench()
+    asked: list[datetime | None] = []
+
+    async def main() -> None:
+        row, instance = await one_live(bench)
+        watch = Watch(bench)
+        original = bench.runtime.events
+
+        def noted(since: datetime | None) -> AsyncIterator[RuntimeEvent]:
+            asked.append(since)
+            return original(since)
+
+        bench.runtime.events = noted  # type: ignore[method-assign]  # notes what is asked for
+        await watch.follow()
+        at = instance.created_at + timedelta(days=2)
+        for one in (at, at - timedelta(days=1)):
+            watch.event(Signalled(instance.id, instance.name, row.id, one, "HUP"))
+        await bench.idle()
+        bench.engine.cut_streams()
+        await bench.wait(0.1)
+        assert asked[-1] == at - timedelta(days=1)
 
     bench.run(main())

@@ -6,7 +6,8 @@ place when somebody renames it, and a name that another one bears by now is that
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections import deque
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from ring.core.model.observed import Exit, Instance, State
@@ -19,14 +20,18 @@ if TYPE_CHECKING:
 
 EXPLAINED_BY_SIGNAL_S = 60.0  # an end later than this after a signal is the program's own
 
+CLOCK_SLACK_S = 1.0  # an end may be stamped a little before the signal that brought it
+LATE_S = 60.0  # events do not overtake each other by more
+EVENTS_KEPT = 8  # of each instance, to tell those that come twice
+
 
 @dataclass(slots=True)
 class Known:
     instance: Instance
     learnt: float
     """Monotonic seconds."""
-    event_at: datetime | None = None
-    """The engine's time of the last event applied; older ones come too late."""
+    heard: deque[tuple[str, datetime]] = field(default_factory=lambda: deque(maxlen=EVENTS_KEPT))
+    """Kind and time of the last events applied."""
     signalled_at: datetime | None = None
     oom: bool = False
 
@@ -36,7 +41,23 @@ class Known:
             return False
         if end_at is None:
             return True
-        return (end_at - self.signalled_at).total_seconds() <= EXPLAINED_BY_SIGNAL_S
+        after_s = (end_at - self.signalled_at).total_seconds()
+        return -CLOCK_SLACK_S <= after_s <= EXPLAINED_BY_SIGNAL_S
+
+    def is_late(self, kind: str, at: datetime) -> bool:
+        """Applied already, or older than what was. Otherwise it is remembered as applied.
+
+        A clock that was set back is no reason to take everything for old: what is far behind is
+        of a time that was not heard of yet.
+        """
+        if (kind, at) in self.heard:
+            return True
+        if self.heard:
+            behind_s = (self.heard[-1][1] - at).total_seconds()
+            if 0 <= behind_s <= LATE_S:
+                return True
+        self.heard.append((kind, at))
+        return False
 
     @property
     def has_ended(self) -> bool:

@@ -82,6 +82,7 @@ class Observer:
         """What happened to instances that whoever creates them has not told about yet."""
         self._taken_at = 0.0
         self._last_event_at: datetime | None = None
+        """Of the one that came last, not the latest: the engine's clock may be set back."""
         self._refresh = asyncio.Event()
         self._watchers: dict[DeploymentId, list[Callable[[], None]]] = {}
 
@@ -150,9 +151,11 @@ class Observer:
                 why = error.message
             steady = self._taken_at >= began and self._clock.mono() - began >= STEADY_S
             failures = 0 if steady else failures + 1
-            if failures:
+            if failures > 1 or self._away is not None:
                 self._lost(why)
-                wait_s = min(BACKOFF_FIRST_S * 2 ** (failures - 1), BACKOFF_LONGEST_S)
+            # A stream that breaks is no outage: what happened meanwhile is told by the next one.
+            if failures > 1:
+                wait_s = min(BACKOFF_FIRST_S * 2 ** (failures - 2), BACKOFF_LONGEST_S)
                 await asyncio.sleep(wait_s * self._jitter())
 
     async def _follow(self) -> None:
@@ -183,12 +186,18 @@ class Observer:
                 continue
 
     async def _list(self) -> None:
+        """A listing that fails tells at once that nothing is known any more."""
         asked_at = self._clock.mono()
         try:
             async with asyncio.timeout(LIST_S):
                 listed = await self.runtime.list()
         except TimeoutError as error:
-            raise Unavailable(f"no answer to a listing within {LIST_S:g} s") from error
+            late = f"no answer to a listing within {LIST_S:g} s"
+            self._lost(late)
+            raise Unavailable(late) from error
+        except RuntimeFailure as error:
+            self._lost(error.message)
+            raise
         self._take(listed, asked_at)
 
     async def _events(self, since: datetime) -> None:
@@ -197,10 +206,11 @@ class Observer:
         raise Unavailable("the event stream ended")
 
     def _lost(self, why: str) -> None:
-        if self._away is None or not self._away.tried:
-            log.warning("the %s runtime is not reachable: %s", self.runtime.name, why)
+        is_news = self._away is None or not self._away.tried
         self._away = Unknown(why)
-        self._wake_all()
+        if is_news:
+            log.warning("the %s runtime is not reachable: %s", self.runtime.name, why)
+            self._wake_all()
 
     # listings
     def _take(self, listed: Iterable[Instance], asked_at: float) -> None:
@@ -219,8 +229,7 @@ class Observer:
         if isinstance(event, Resync):
             self.refresh()
             return
-        if self._last_event_at is None or event.at > self._last_event_at:
-            self._last_event_at = event.at
+        self._last_event_at = event.at
         if isinstance(event, Detached):
             self._detached(event)
             return
@@ -228,9 +237,8 @@ class Observer:
         if known is None:
             self._heard_of_stranger(event)
             return
-        if known.event_at is not None and event.at <= known.event_at:
+        if known.is_late(type(event).__name__, event.at):
             return
-        known.event_at = event.at
         if known.instance.name != event.name:
             self._table.put(replace(known.instance, name=event.name))
         self._happened(known, event)

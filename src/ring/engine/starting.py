@@ -20,7 +20,7 @@ from ring.engine.removing import clear
 from ring.runtimes.base import Gone, Image, NameTaken, Order, RuntimeFailure
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Coroutine
 
     from ring.clock import Clock
     from ring.core.model.deployment import Deployment
@@ -29,6 +29,9 @@ if TYPE_CHECKING:
     from ring.core.model.operations import StartInstance
     from ring.core.plan.view import Limits
     from ring.runtimes.base import Runtime
+
+
+FINISH_S = 3.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +147,7 @@ class Starter:
             default_host_ip=self._default_host_ip,
         )
         try:
-            return await runtime.create(order)
+            return await _finished(runtime.create(order))
         except NameTaken as error:
             # An earlier request under this name was carried out after its client had gone.
             found = await runtime.find(action.name)
@@ -179,6 +182,22 @@ class Starter:
             f"Instance {action.name} did not come up within "
             f"{self._limits.apply_timeout_s:g} seconds; it is given up and tried again",
         )
+
+
+async def _finished(create: Coroutine[None, None, Instance]) -> Instance:
+    """A create as far as it goes: an engine finishes what it has begun, whoever still waits.
+
+    Given up in the middle, there would be nothing to be found yet, and something a moment later.
+    """
+    creating = asyncio.ensure_future(create)
+    try:
+        return await asyncio.shield(creating)
+    except asyncio.CancelledError:
+        await asyncio.wait((creating,), timeout=FINISH_S)
+        raise
+    finally:
+        creating.cancel()  # without effect when it is done
+        await asyncio.gather(creating, return_exceptions=True)
 
 
 class _RowImage:

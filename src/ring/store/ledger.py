@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from ring.clock import rfc3339
 from ring.core.model.ids import DeploymentId, InstanceName
 from ring.core.model.ledger import Entry, Phase, Why
-from ring.store.decoding import EPOCH, member, moment
+from ring.store.decoding import EPOCH, member, moment, moment_text
 from ring.store.mirror import EntryDropped, EntryPut
 
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ def decode(row: sqlite3.Row) -> Entry:
         phase=member(Phase, row["phase"], Phase.LIVE, of=f"{name}: phase"),
         since=moment(row["since"], of=f"{name}: since") or EPOCH,
         reason=None if reason is None else member(Why, reason, Why.LEFTOVER, of=f"{name}: reason"),
+        born=moment(row["born"], of=f"{name}: born"),
     )
 
 
@@ -40,6 +41,7 @@ def put(tx: Transaction, entry: Entry) -> None:
             "phase": entry.phase.value,
             "since": rfc3339(entry.since),
             "reason": None if entry.reason is None else entry.reason.value,
+            "born": moment_text(entry.born),
         },
     )
     tx.changes.append(EntryPut(entry))

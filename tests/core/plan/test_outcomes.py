@@ -303,12 +303,19 @@ def test_a_memory_refusal_with_a_live_instance_is_tried_again_every_minute() -> 
 def test_an_engine_that_is_away_costs_nothing_and_is_asked_again_after_a_second() -> None:
     scene, row = failed(FailureClass.UNAVAILABLE)
     made = scene.step()
-    assert told(made) == [(Level.WARNING, "runtime_unavailable", "docker")]
+    assert told(made) == [], "an engine that is away altogether is told by its listing"
     assert scene.now(row) == row
     assert made.actions == ()
     assert made.wake_at == scene.mono + 1
     scene.wait(1)
-    assert len(scene.step().actions) == 1
+    (again,) = scene.step().actions
+    assert isinstance(again, StartInstance)
+    (operation,) = scene.flying(StartInstance)
+    scene.refused(operation, FailureClass.UNAVAILABLE, "no answer")
+    made = scene.step()
+    assert told(made) == [(Level.WARNING, "runtime_unavailable", "docker")]
+    assert made.events[0].message == "no answer (tried again until it answers)"
+    assert scene.now(row) == row
 
 
 @pytest.mark.parametrize("status", [Status.CREATING, Status.RUNNING])

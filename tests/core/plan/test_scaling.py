@@ -320,3 +320,15 @@ def test_what_is_asked_about_its_end_is_not_asked_twice() -> None:
     assert is_empty(scene.plan())
     scene.held["docker"][instance.name] = replace(instance, exit=Exit(1, scene.wall()))
     assert reasons(scene.plan()) == ["container_crashed"]
+
+
+def test_the_newest_goes_by_what_was_learnt_exactly_not_by_what_a_listing_tells() -> None:
+    scene = Scene()
+    row = scene.row(replicas=1)
+    first, second, third = (scene.up(row, born=60.0) for _ in range(3))
+    for number, one in enumerate((second, first, third)):
+        entry = scene.ledger[one.name]
+        scene.ledger[one.name] = replace(entry, born=scene.wall(60.0 - number / 10))
+    scene.step()
+    kept = [name for name, entry in scene.ledger.items() if entry.phase is Phase.LIVE]
+    assert kept == [second.name]

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from ring.core.model.failures import FailureClass
 from ring.core.model.ids import InstanceId, InstanceName
+from ring.core.model.ledger import Phase
 from ring.runtimes.base import RuntimeFailure, Unavailable
 from tests.properties.sim.invariants import Violation, require
 from tests.properties.sim.world import IMAGES, World, spec
@@ -244,12 +245,12 @@ class Driver:
         return chosen[-4:]
 
     async def rename_by_hand(self) -> str:
-        """Only what the ledger knows by its id.
+        """Only what has come up.
 
-        Of what is renamed while the answer to its create is under way, a server that is killed
-        knows nothing but the old name: it is found by the next listing, not before.
+        Of what is renamed while it is being created nothing is known but the old name: it is
+        found by the next listing, not before.
         """
-        known = {e.instance_id for e in self.world.entries()}
+        known = {e.instance_id for e in self.world.entries() if e.phase is not Phase.CREATING}
         ids = [i for i in self.world.engine.containers if i in known]
         if not ids:
             return NOTHING

@@ -32,7 +32,10 @@ def said(message: str, status: int = 500) -> Answer:
         ("connect: network is unreachable", "unreachable"),
         ("lookup reg.example: server misbehaving", "unreachable"),
         ("x509: certificate signed by unknown authority", "unreachable"),
-        ("toomanyrequests: you have reached your pull rate limit", "other"),
+        ("toomanyrequests: you have reached your pull rate limit", "limited"),
+        ("unexpected EOF", "broken"),
+        ("write: broken pipe", "broken"),
+        ("the moon is full", "other"),
     ],
 )
 def test_pull_texts(text: str, kind: str) -> None:
@@ -47,6 +50,8 @@ def test_pull_texts(text: str, kind: str) -> None:
         "unreachable": (
             f"{prefix}cannot reach the registry for '{IMAGE}' (original error: {text})"
         ),
+        "limited": f"{prefix}the registry allows no more for now (original error: {text})",
+        "broken": f"{prefix}the registry broke it off (original error: {text})",
         "other": f"{prefix}{text}",
     }
     assert failure.message == expected[kind]

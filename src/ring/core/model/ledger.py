@@ -49,3 +49,5 @@ class Entry:
     phase: Phase
     since: datetime
     reason: Why | None = None
+    born: datetime | None = None
+    """When the runtime made it, exactly; None until it was asked about this very instance."""

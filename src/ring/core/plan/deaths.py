@@ -172,17 +172,16 @@ def _halt(row: RowDraft, end: Exit) -> None:
 
 
 def _crashed(row: RowDraft, entry: Entry, instance: Instance, end: Exit) -> None:
-    died = end.finished_at or row.now.wall
     with_others = restart.in_wave(
-        born=instance.created_at,
-        died=died,
+        born=entry.born or instance.created_at,
+        died=end.finished_at,
         counted_death=row.row.counted_death_at,
         wave_s=row.limits.wave_s,
     )
     row.failed = True
     if not with_others and budget.counts(row, entry):
         budget.count(row)
-        row.change(counted_death_at=died)
+        row.change(counted_death_at=end.finished_at)
     how = "ran out of memory" if end.oom else f"exited with code {_code(end)}"
     row.event(
         Level.ERROR,

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from ring.core.plan.draft import RowDraft
 
 RETRY_LONGEST_S = 60.0
+OUTAGE_TOLD_S = 60.0
+"""A second failure so soon after the first one belongs to it."""
 
 
 def fold(row: RowDraft) -> None:
@@ -85,7 +87,8 @@ def _started(row: RowDraft, outcome: Outcome, result: Started) -> None:
             )
         )
         return
-    came_up(row, entry, result.instance, outcome.ended + row.limits.settle_s)
+    exact = replace(entry, born=result.instance.created_at)
+    came_up(row, exact, result.instance, outcome.ended + row.limits.settle_s)
 
 
 def _start_failed(row: RowDraft, outcome: Outcome, result: StartFailed) -> None:
@@ -132,12 +135,17 @@ def _wait(row: RowDraft, failure: Failure) -> None:
     treatment = TREATMENT[failure.kind]
     limits = row.limits
     away = failure.kind is FailureClass.UNAVAILABLE
+    before = row.draft.hold.get(row.row.id, -OUTAGE_TOLD_S)
     row.draft.hold[row.row.id] = row.now.mono + (
         limits.unavailable_retry_s if away else limits.wait_retry_s
     )
-    level = Level.WARNING if away else Level.ERROR
-    how = "until it answers" if away else f"every {limits.wait_retry_s:g} s"
-    row.event(level, treatment.reason, f"{failure.message} (tried again {how})")
+    if not away:
+        message = f"{failure.message} (tried again every {limits.wait_retry_s:g} s)"
+        row.event(Level.ERROR, treatment.reason, message)
+    elif row.now.mono - before < OUTAGE_TOLD_S:
+        # Not the first time: an engine that is away altogether is told by its listing.
+        message = f"{failure.message} (tried again until it answers)"
+        row.event(Level.WARNING, treatment.reason, message)
     if treatment.status is not None and not row.entries(Phase.LIVE):
         _show(row, treatment.status)
 
@@ -183,7 +191,7 @@ def _inspected(row: RowDraft, outcome: Outcome, result: Inspected) -> None:
         row.draft.retry_at[entry.name] = (1, row.now.mono + row.limits.unavailable_retry_s)
     settling = entry.phase is Phase.SETTLING and _is_settle(outcome)
     if settling and alive and instance is not None and instance.is_live:
-        row.move(entry, Phase.LIVE)
+        row.move(replace(entry, born=entry.born or instance.created_at), Phase.LIVE)
         row.draft.settle_at.pop(entry.name, None)
         row.promoted = True
 

@@ -55,9 +55,12 @@ def judge(end: Exit) -> Verdict:
 
 
 def in_wave(
-    *, born: datetime, died: datetime, counted_death: datetime | None, wave_s: float
+    *, born: datetime, died: datetime | None, counted_death: datetime | None, wave_s: float
 ) -> bool:
-    """True: it was already up when the death counted last happened, and fell with it."""
-    if counted_death is None or born > counted_death:
+    """True: it was already up when the death counted last happened, and fell with it.
+
+    All by the engine's clock; a death whose time it does not tell falls with nobody.
+    """
+    if died is None or counted_death is None or born > counted_death:
         return False
     return abs(died - counted_death) <= timedelta(seconds=wave_s)

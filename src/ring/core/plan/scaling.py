@@ -116,7 +116,7 @@ def _victims(row: RowDraft) -> list[Entry]:
 
     def rank(entry: Entry) -> tuple[int, float, str]:
         instance = row.instances.get(entry.name)
-        born = instance.created_at if instance else entry.since
+        born = entry.born or (instance.created_at if instance else entry.since)
         dead = instance is not None and not instance.is_live
         return (
             0 if dead else order[entry.phase],

@@ -25,6 +25,7 @@ _UNREACHABLE = re.compile(
     r"connection refused|no such host|dial tcp|timeout|connection reset"
     r"|network is unreachable|server misbehaving|x509|tls:"
 )
+_BROKEN_OFF = re.compile(r"unexpected eof|broken pipe")
 _PORT_BUSY = re.compile(r"already allocated|address already in use")
 _BUSY_PORT = re.compile(r":(\d+)(?: failed: port is already allocated|: bind: address already in)")
 _QUALIFIED = re.compile(r"[/:@.]")
@@ -39,9 +40,14 @@ def refused(act: str, answer: Answer) -> RuntimeFailure:
 
 
 def unless_away(answer: Answer) -> Unavailable | None:
-    """An engine that starts or stops answers 503 to everything."""
+    """An engine that starts or stops answers 503 to everything.
+
+    What is no refusal, and not what its API promises either, tells as little.
+    """
     if answer.status == HTTPStatus.SERVICE_UNAVAILABLE:
         return Unavailable(f"the engine does not serve now: {answer.message}")
+    if answer.status < HTTPStatus.BAD_REQUEST:
+        return Unavailable(f"the engine's answer is not as its API describes: {answer.status}")
     return None
 
 
@@ -100,6 +106,10 @@ def of_pull(reference: Reference, text: str) -> RuntimeFailure:
         return _pull_failed(
             image, f"cannot reach the registry for '{image}' (original error: {text})"
         )
+    if _BROKEN_OFF.search(cause):
+        return _pull_failed(image, f"the registry broke it off (original error: {text})")
+    if "toomanyrequests" in cause or "too many requests" in cause:
+        return _pull_failed(image, f"the registry allows no more for now (original error: {text})")
     return _pull_failed(image, text)
 
 

@@ -63,7 +63,11 @@ class FakeRuntime:
 
     async def list(self) -> tuple[Instance, ...]:
         def effect() -> tuple[Instance, ...]:
-            return tuple(replace(c.instance, exit=None) for c in self.engine.containers.values())
+            instances = (c.instance for c in self.engine.containers.values())
+            return tuple(
+                replace(one, exit=None, created_at=one.created_at.replace(microsecond=0))
+                for one in instances
+            )
 
         return await self._ask("list", "", effect)
 
