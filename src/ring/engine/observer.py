@@ -240,7 +240,7 @@ class Observer:
         if known.is_late(type(event).__name__, event.at):
             return
         if known.instance.name != event.name:
-            self._table.put(replace(known.instance, name=event.name))
+            self.refresh()  # either it has another name by now, or it had when this happened
         self._happened(known, event)
         self._changed(event.deployment_id)
 
@@ -251,8 +251,9 @@ class Observer:
             case CameUp():
                 self._came_up(known, event)
             case Paused():
-                self._table.put(replace(known.instance, state=State.PAUSED))
-                self._tell(event, Level.WARNING, "container_paused", PAUSED)
+                if known.instance.is_live:
+                    self._table.put(replace(known.instance, state=State.PAUSED))
+                    self._tell(event, Level.WARNING, "container_paused", PAUSED)
             case Signalled():
                 known.signalled_at = event.at
                 self._tell(event, Level.INFO, "container_killed", f"got signal {event.signal}")
@@ -260,7 +261,7 @@ class Observer:
                 known.oom = True
                 self._tell(event, Level.WARNING, "container_oom", "ran out of memory")
             case Destroyed():
-                self.note_gone(event.name)
+                self.note_gone(known.instance.name)
             case _ as never:
                 assert_never(never)
 
