@@ -15,8 +15,8 @@ from ring.core.errors import Conflict, Denied, HostError
 from ring.core.model.ids import DeploymentId
 from ring.core.model.status import Status
 from ring.core.plan.view import Plan, RowChange
-from ring.store.database import StoreError
 from ring.store.store import Store
+from ring.store.trouble import StoreError
 from tests.store.builders import (
     BOUND,
     MIRA,
@@ -339,7 +339,8 @@ def test_a_missing_directory_is_named(tmp_path: Path) -> None:
     with pytest.raises(HostError) as refused:
         Store.open(path, ManualClock())
     assert refused.value.message == (
-        f"cannot open database {path}: No such file or directory in {path.parent}"
+        f"cannot open database {path}: No such file or directory; "
+        "make the directory of the database first"
     )
     assert not path.parent.exists()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import subprocess
 import sys
@@ -61,4 +62,49 @@ def test_the_lock_of_a_killed_server_is_free(tmp_path: Path) -> None:
         server.kill()
     lock = DatabaseLock(path)
     assert (tmp_path / "ring.db.lock").read_text() == f"{os.getpid()}\n"
+    lock.release()
+
+
+HOLDER = """
+import pathlib, sys
+from ring.store.store import Store
+from tests.store.builders import ManualClock
+store = Store.open(pathlib.Path(sys.argv[1]), ManualClock(), inline=True)
+print("open", flush=True)
+sys.stdin.read()
+"""
+
+
+def test_a_hard_link_is_the_same_database_and_free_once_its_server_is_killed(
+    tmp_path: Path,
+) -> None:
+    path, link = tmp_path / "ring.db", tmp_path / "elsewhere" / "other.db"
+    link.parent.mkdir()
+    with subprocess.Popen(
+        [sys.executable, "-c", HOLDER, str(path)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as server:
+        assert server.stdout is not None
+        assert server.stdout.readline() == "open\n"
+        link.hardlink_to(path)
+        with pytest.raises(HostError, match=r"other\.db: .* under another name; stop it first"):
+            DatabaseLock(link)
+        server.kill()
+    DatabaseLock(link).release()
+    done(Store.open(path, ManualClock(), inline=True).close())
+
+
+def test_a_disk_without_room_for_the_pid_still_gives_the_lock(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> int:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "pwrite", full)
+        lock = DatabaseLock(tmp_path / "ring.db")
+    with pytest.raises(HostError, match="pid unknown is using it"):
+        DatabaseLock(tmp_path / "ring.db")
     lock.release()

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from ring.core.errors import Conflict
-from ring.store.database import StoreError
 from ring.store.store import Store, Token, User
+from ring.store.trouble import StoreError
 from tests.store.builders import MIRA, START, ManualClock, accepted, audit, done, sql
 
 if TYPE_CHECKING:

@@ -80,11 +80,13 @@ def test_commits_survive_visitors_and_a_kill(tmp_path: Path) -> None:
 def test_an_open_database_is_locked(tmp_path: Path, inline: bool) -> None:
     path = tmp_path / "ring.db"
     store = Store.open(path, ManualClock(), inline=inline)
-    assert ("POSIX", "READ") in held(path)
+    assert {("POSIX", "READ"), ("FLOCK", "WRITE")} <= held(path)
     assert held(tmp_path / "ring.db.lock") == {("FLOCK", "WRITE")}
     database = store._database
     database.read("deployments", "all")
     database.disconnect()
+    assert held(path) == {("FLOCK", "WRITE")}
+    done(store.close())
     assert held(path) == set()
 
 
@@ -109,11 +111,17 @@ def test_the_file_is_created_for_its_owner_before_sqlite_sees_it(
         opened.append(f"open {Path(path).name}")
         return os_open(path, flags, mode)
 
-    def connecting(path: Path, **options: object) -> sqlite3.Connection:
-        opened.append(f"connect {path.name}")
+    def connecting(path: str | Path, **options: object) -> sqlite3.Connection:
+        opened.append(f"connect {Path(path).name}")
         return connect(path, **options)  # type: ignore[call-overload,no-any-return] # passed through
 
     monkeypatch.setattr(os, "open", opening)
     monkeypatch.setattr(sqlite3, "connect", connecting)
     done(Store.open(tmp_path / "ring.db", ManualClock(), inline=True).close())
-    assert opened == ["open ring.db.lock", "open ring.db", "connect ring.db", "connect ring.db"]
+    assert opened == [
+        "open ring.db.lock",
+        "open ring.db",
+        "connect ring.db?mode=ro",
+        "connect ring.db",
+        "connect ring.db",
+    ]

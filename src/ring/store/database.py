@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import os
 import sqlite3
 import threading
 from dataclasses import dataclass, field
@@ -19,8 +18,9 @@ from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from ring.core.errors import HostError
-from ring.store.migrate import available, migrate
+from ring.store.migrate import available, expect_known, migrate
 from ring.store.queries import query
+from ring.store.trouble import BACKUP, StoreError, explained
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -35,10 +35,8 @@ _log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 BUSY_TIMEOUT_S = 5.0
-
-
-class StoreError(HostError):
-    """The database could not be read or written."""
+_LOOKED_THROUGH_BYTES = 16 * 1024 * 1024
+"""A larger database is not checked page by page at a start: 2 ms a MB, far more from a disk."""
 
 
 @dataclass(slots=True)
@@ -85,7 +83,7 @@ class Database:
     """Open from construction to `close`."""
 
     def __init__(self, path: Path | None, clock: Clock, new_id: Callable[[], str]) -> None:
-        """Creates (mode 0600) and migrates. None: in memory.
+        """Migrates the file, which the lock has made. None: in memory.
 
         Raises HostError: `cannot open database <path>: <reason>`.
         """
@@ -95,18 +93,20 @@ class Database:
         # Bounded by its callers: each waits for its own write.
         self._jobs: SimpleQueue[_Job[Any] | None] = SimpleQueue()
         self._thread: threading.Thread | None = None
+        name = path or ":memory:"
         with contextlib.ExitStack() as undo:
             try:
                 if path is not None:
-                    _create(path)
+                    _inspect(path)
                 self._writer = self._reader = undo.enter_context(contextlib.closing(_connect(path)))
                 migrate(self._writer, available())
                 if path is not None:
                     self._reader = undo.enter_context(contextlib.closing(_connect(path)))
                     self._reader.execute("PRAGMA query_only = ON")
-            except (sqlite3.Error, OSError, HostError) as error:
-                reason = getattr(error, "strerror", None) or error
-                raise HostError(f"cannot open database {path or ':memory:'}: {reason}") from error
+            except (sqlite3.Error, OSError) as error:
+                raise HostError(f"cannot open database {name}: {explained(error)}") from error
+            except HostError as error:
+                raise HostError(f"cannot open database {name}: {error.message}") from error
             undo.pop_all()
 
     def start_thread(self) -> None:
@@ -144,7 +144,7 @@ class Database:
         try:
             return self._reader.execute(query(noun, name), values or {}).fetchall()
         except sqlite3.Error as error:
-            raise StoreError(f"cannot read the database: {error}") from error
+            raise StoreError(f"cannot read the database: {explained(error)}") from error
 
     async def write(
         self,
@@ -199,7 +199,7 @@ class Database:
             self._writer.execute("COMMIT")
         except sqlite3.Error as error:
             self._roll_back()
-            raise StoreError(f"cannot write the database: {error}") from error
+            raise StoreError(f"cannot write the database: {explained(error)}") from error
         except BaseException:
             self._roll_back()
             raise
@@ -211,14 +211,20 @@ class Database:
                 self._writer.execute("ROLLBACK")
 
 
-def _create(path: Path) -> None:
-    """Before the first connection, and never again in this process.
+def _inspect(path: Path) -> None:
+    """Looks before anything is changed. Raises HostError, sqlite3.Error.
 
-    Closing any descriptor of a file frees all POSIX locks the process holds on it. Without
-    SQLite's own, the next program that looks into the database would remove its live WAL.
+    A connection that could write would, as it closes, put a log that a killed server left into a
+    database that is refused.
     """
-    # SQLite gives its -wal and -shm files the mode of this one.
-    os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+    uri = f"{path.resolve().as_uri()}?mode=ro"
+    with contextlib.closing(sqlite3.connect(uri, uri=True, timeout=BUSY_TIMEOUT_S)) as looker:
+        expect_known(looker, available())
+        if path.stat().st_size > _LOOKED_THROUGH_BYTES:
+            return
+        found = looker.execute("PRAGMA quick_check(1)").fetchone()[0]
+        if found != "ok":
+            raise HostError(f"it is damaged; {BACKUP}")
 
 
 def _connect(path: Path | None) -> sqlite3.Connection:

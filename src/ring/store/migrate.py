@@ -17,16 +17,22 @@ def available() -> tuple[tuple[int, str], ...]:
     )
 
 
-def migrate(connection: sqlite3.Connection, steps: tuple[tuple[int, str], ...]) -> None:
-    """Runs the steps that are not in the database yet. A kill leaves whole steps only.
-
-    Raises HostError if the database is newer than the last step.
-    """
+def expect_known(connection: sqlite3.Connection, steps: tuple[tuple[int, str], ...]) -> int:
+    """The last step that the database has. Raises HostError if it is newer than all of these."""
     present: int = connection.execute("PRAGMA user_version").fetchone()[0]
     if present > steps[-1][0]:
         raise HostError(
             f"its schema {present} is newer than this Ring's {steps[-1][0]}; use a newer Ring"
         )
+    return present
+
+
+def migrate(connection: sqlite3.Connection, steps: tuple[tuple[int, str], ...]) -> None:
+    """Runs the steps that are not in the database yet. A kill leaves whole steps only.
+
+    Raises HostError if the database is newer than the last step.
+    """
+    present = expect_known(connection, steps)
     for version, script in steps:
         if version <= present:
             continue

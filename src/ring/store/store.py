@@ -11,7 +11,7 @@ import contextlib
 import uuid
 from typing import TYPE_CHECKING, TypeVar
 
-from ring.core.errors import RingError
+from ring.core.errors import HostError, RingError
 from ring.store import (
     acceptance,
     accounts,
@@ -24,10 +24,11 @@ from ring.store import (
     tokens,
 )
 from ring.store import events as journal
-from ring.store.database import Database, StoreError, Transaction
+from ring.store.database import Database, Transaction
 from ring.store.lock import DatabaseLock
 from ring.store.mirror import Change, Mirror, RowPut
 from ring.store.records import Accepted, Author, Namespace, Token, User
+from ring.store.trouble import StoreError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -91,7 +92,10 @@ class Store:
                 undo.callback(lock.release)
             database = Database(path, clock, new_id)
             undo.callback(database.disconnect)
-            store = cls(database, lock, clock)
+            try:
+                store = cls(database, lock, clock)
+            except StoreError as error:
+                raise HostError(f"cannot open database {path}: {error.message}") from error
             undo.pop_all()
         if path is not None and not inline:
             database.start_thread()
