@@ -178,9 +178,12 @@ def test_head_is_get_without_the_body(world: World, path: str) -> None:
 
 
 def test_an_unexpected_failure_is_a_problem_without_internals(
-    world: World, caplog: pytest.LogCaptureFixture
+    world: World, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    world.run(world.store.close())
+    def broken() -> None:
+        raise ZeroDivisionError("database")
+
+    monkeypatch.setattr(world.store, "namespaces", broken)
     with caplog.at_level(logging.ERROR, logger="ring.api"):
         reply = world.call("GET", "/namespaces?ticket=tk_stream_x")
     assert reply.status == 500
@@ -189,6 +192,36 @@ def test_an_unexpected_failure_is_a_problem_without_internals(
     assert any(record.exc_info for record in caplog.records)
     assert world.admin not in caplog.text
     assert "tk_stream_x" not in caplog.text
+
+
+FULL = (
+    "cannot write the database: database or disk is full; "
+    "free space on the file system of the database"
+)
+
+
+def test_a_store_that_fails_is_told_with_the_way_out_and_logged_now_and_then(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    made = world.apply().json
+    pages = world.store._database.read("deployments", "all")
+    assert pages
+    writer = world.store._database._writer
+    (used,) = writer.execute("PRAGMA page_count").fetchone()
+    writer.execute(f"PRAGMA max_page_count = {used}")
+    with caplog.at_level(logging.ERROR, logger="ring.api"):
+        big = manifest(environment={"A": "x" * 20_000}, name="other")
+        replies = [world.call("POST", "/deployments", body=big) for _ in range(3)]
+        world.clock.advance(61)
+        replies.append(world.call("POST", "/deployments", body=big))
+        assert world.call("GET", f"/deployments/{made['id']}").json == made
+    for reply in replies:
+        assert reply.status == 500
+        assert reply.headers["content-type"] == "application/problem+json"
+        assert reply.json["detail"] == reply.json["error"] == reply.json["message"] == FULL
+    lines = [record.getMessage() for record in caplog.records]
+    assert lines == [f"a request failed: {FULL}"] * 2
+    assert not any(record.exc_info for record in caplog.records)
 
 
 def test_what_is_not_http_is_left_alone(world: World) -> None:

@@ -139,6 +139,30 @@ class TestList:
         ended = ring("deployment", "list", "-n", "a", "-n", "b", "-o", "json")
         assert (ended.code, ended.out, ended.err) == (code, "", line + "\n")
 
+    def test_what_the_server_says_of_its_own_trouble_is_shown_in_one_line(
+        self, ring: Ring, stub: Stub
+    ) -> None:
+        full = problem(500, "Internal Server Error", "cannot read the database: odd\x1b;\nmend it")
+        for route in ("GET /deployments", "GET /deployments/x", "DELETE /deployments/x"):
+            stub.on(route, full)
+        for route in ("/deployments/x/events", "/deployments/x/logs", "/namespaces"):
+            stub.on(f"GET {route}", full)
+        for words, what in (
+            (("deployment", "list"), "cannot list deployments in namespace 'all'"),
+            (("namespace", "list"), "cannot list namespaces"),
+            (("deployment", "inspect", "x"), "deployment 'x'"),
+            (("deployment", "inspect", "a/b"), "deployment 'a/b'"),
+            (("deployment", "delete", "x"), "deployment 'x'"),
+            (("deployment", "events", "x"), "deployment 'x'"),
+            (("deployment", "logs", "x"), "deployment 'x'"),
+        ):
+            ended = ring(*words)
+            assert (ended.code, ended.out) == (1, "")
+            assert ended.err == (
+                f"error: {what}: request failed (500): "
+                "cannot read the database: odd\\x1b; mend it\n"
+            )
+
     def test_a_refusal_without_a_filter_is_about_all(self, ring: Ring, stub: Stub) -> None:
         stub.on("GET /deployments", problem(403, "Forbidden"))
         assert "in namespace 'all': not authorized" in ring("deployment").err

@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import logging
 from dataclasses import replace
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from ring.core.errors import HostError
 from ring.core.model.ledger import Phase
 from ring.core.model.status import Status
 from ring.core.plan.planner import plan
-from ring.core.plan.view import Memory
+from ring.core.plan.view import Memory, Plan
 from ring.engine.reconciler import random_suffix
 from tests.engine.bench import AUTHOR, WEB, Bench
 from tests.engine.plant import Plant
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
     import pytest
 
-    from ring.core.plan.view import NameSource, Now, Plan, View
+    from ring.core.plan.view import NameSource, Now, View
 
 
 class SlowStore:
@@ -92,7 +93,29 @@ def test_a_plan_that_is_stale_is_made_again_from_what_is_there_now() -> None:
     bench.run(main())
 
 
-def test_a_store_that_fails_is_tried_again_after_a_second(
+class FullStore:
+    """Commits fail until the test says that they do not."""
+
+    def __init__(self, bench: Bench) -> None:
+        self.reason = "the disk is full"
+        self.tries: list[tuple[float, str]] = []
+        self._bench = bench
+        self._commit: Callable[[Plan], Awaitable[bool]] = bench.store.commit
+        bench.store.commit = self.commit  # type: ignore[method-assign]  # a disk that is full
+
+    async def commit(self, plan: Plan) -> bool:
+        if self.reason:
+            (name,) = {row.spec.name for row in plan.based_on}
+            self.tries.append((self._bench.clock.mono(), name))
+            raise HostError(self.reason)
+        return await self._commit(plan)
+
+
+def told(caplog: pytest.LogCaptureFixture) -> list[str]:
+    return [one.message for one in caplog.records if one.name == "ring.engine.outage"]
+
+
+def test_a_store_that_fails_is_tried_again_later_and_later(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     bench = Bench()
@@ -100,27 +123,93 @@ def test_a_store_that_fails_is_tried_again_after_a_second(
     async def main() -> None:
         plant = Plant(bench)
         await plant.start()
-        commit = bench.store.commit
-        failures = [HostError("the disk is full"), HostError("the disk is full")]
-
-        async def failing(plan: Plan) -> bool:
-            if failures:
-                raise failures.pop()
-            return await commit(plan)
-
-        bench.store.commit = failing  # type: ignore[method-assign]  # a disk that is full
+        store = FullStore(bench)
         row = await plant.apply()
+        await bench.wait(9)  # before a listing wakes everybody
+        times = [at for at, _ in store.tries]
+        assert [round(b - a) for a, b in pairwise(times) if round(b - a)] == [1, 2, 4]
+        await bench.wait(60)
+        assert len(store.tries) < 25
         assert bench.engine.containers == {}
-        assert "cannot store the plan of media/web: the disk is full" in caplog.text
-        await bench.wait(0.9)
-        assert len(failures) == 1
-        await bench.wait(0.2)
-        assert failures == []
-        await bench.wait(3)
+        store.reason = ""
+        await bench.wait(12)
         assert bench.now(row).status is Status.RUNNING
+        store.reason = "the disk is full"
+        tries = len(store.tries)
+        await plant.apply(replicas=2)
+        await bench.wait(1.1)
+        assert len(store.tries) >= tries + 2  # the next time it begins anew
 
-    with caplog.at_level(logging.ERROR):
+    with caplog.at_level(logging.WARNING):
         bench.run(main())
+    assert told(caplog) == [
+        "cannot store the plan of media/web: the disk is full; "
+        "deployments stay as they are until it can be",
+        "the database can be written again",
+        "cannot store the plan of media/web: the disk is full; "
+        "deployments stay as they are until it can be",
+    ]
+
+
+def test_many_groups_wait_for_one_that_is_tried_and_then_go_on_at_once(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    bench = Bench()
+
+    async def main() -> None:
+        plant = Plant(bench)
+        await plant.start()
+        store = FullStore(bench)
+        names = {f"app{number}" for number in range(20)}
+        for name in sorted(names):
+            await bench.accept(name=name)
+        await bench.idle()
+        first = len(store.tries)
+        assert {name for _, name in store.tries} == names
+        await bench.wait(9)  # before a listing wakes everybody
+        assert len(store.tries) - first == 3
+        store.reason = "the disk is broken"
+        await bench.wait(16)
+        store.reason = ""
+        await plant.apply()  # what a user changes is the first to get through
+        await bench.wait(2)
+        assert {one.status for one in bench.store.deployments()} == {Status.RUNNING}
+
+    with caplog.at_level(logging.WARNING):
+        bench.run(main())
+    assert [line.partition(": ")[2].partition(";")[0] for line in told(caplog)] == [
+        "the disk is full",
+        "the disk is broken",
+        "",
+    ]
+
+
+def test_a_group_that_has_nothing_to_store_any_more_makes_way_for_the_next() -> None:
+    bench = Bench()
+    quiet: set[str] = set()
+
+    def planner(view: View, now: Now, names: NameSource) -> Plan:
+        return Plan() if view.key.name in quiet else plan(view, now, names)
+
+    async def main() -> None:
+        plant = Plant(bench, planner=planner)
+        await plant.start()
+        store = FullStore(bench)
+        await bench.accept(name="one")
+        await bench.accept(name="two")
+        await bench.idle()
+        quiet.add("one")
+        tries = len(store.tries)
+        await bench.wait(1.1)
+        assert {name for _, name in store.tries[tries:]} == {"two"}
+        quiet.add("two")
+        await bench.wait(30)
+        quiet.clear()
+        store.reason = ""
+        await plant.apply()
+        assert bench.engine.containers
+
+    bench.run(main())
 
 
 def test_a_defect_in_one_group_does_not_stop_the_others(

@@ -17,7 +17,7 @@ from ring.api.problems import Problem
 from ring.api.routing import Guarded, Public, Router
 from ring.api.streams import Streamed
 from ring.core.access import allows
-from ring.core.errors import UserError
+from ring.core.errors import HostError, UserError
 from ring.security.tokens import has_expired, is_shaped, token_hash
 
 if TYPE_CHECKING:
@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 _LONG_CHARS = 16 * 1024
 """Of a problem's text, which its document repeats up to four times."""
 
+_SAID_EVERY_S = 60.0
+
 _log = logging.getLogger("ring.api")
 
 
@@ -41,6 +43,8 @@ class Gate:
     def __init__(self, routes: Iterable[Route], services: Services) -> None:
         self._router = Router(routes)
         self._services = services
+        self._said: dict[str, float] = {}
+        """What this machine did not allow, and when that was logged."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -64,11 +68,22 @@ class Gate:
             return await self._refusal(problems.of(error), path)
         except ClientDisconnect:
             return Response(status_code=400)
+        except HostError as error:
+            self._complain(error.message)
+            return await self._refusal(Problem(500, error.message), path)
         except Exception:  # noqa: BLE001 - the boundary of a request: logged, and answered
             # The path template, never the URL: a query may carry a credential.
             template = "/".join(match.resource.segments) if match else ""
             _log.exception("%s %s failed", request.method, template)
             return problems.response(Problem(500, "internal error; the server log has it"), path)
+
+    def _complain(self, why: str) -> None:
+        """Now and then: whoever polls meets the same again and again."""
+        now = self._services.clock.mono()
+        said_at = self._said.get(why)
+        if said_at is None or now - said_at >= _SAID_EVERY_S:
+            self._said = {why: now}
+            _log.error("a request failed: %s", why)
 
     async def _refusal(self, problem: Problem, path: str) -> Response:
         if len(problem.detail) > _LONG_CHARS:  # encoded beside the loop

@@ -35,8 +35,8 @@ def exit_code(status: int) -> int:
     return 0 if 200 <= status < 300 else _BY_STATUS.get(status, GENERAL)
 
 
-def item_failed(kind: str, name: str, status: int) -> CommandFailed:
-    """The failure of a command about one object."""
+def item_failed(kind: str, name: str, status: int, why: str = "") -> CommandFailed:
+    """The failure of a command about one object; `why` is the server's own trouble."""
     target = f"{kind} '{name}'"
     if status == 404:
         line = f"error: {target} not found"
@@ -45,29 +45,35 @@ def item_failed(kind: str, name: str, status: int) -> CommandFailed:
     elif status in {401, 403}:
         line = f"error: not authorized to act on {target}{_login_hint(status)}"
     else:
-        line = f"error: {target}: request failed ({status})"
+        line = f"error: {target}: request failed ({status}){_because(why)}"
     return CommandFailed(line, exit_code(status))
 
 
-def scoped_list_failed(kinds: str, namespaces: tuple[str, ...], status: int) -> CommandFailed:
+def scoped_list_failed(
+    kinds: str, namespaces: tuple[str, ...], status: int, why: str = ""
+) -> CommandFailed:
     """The failure of a list that takes a namespace filter."""
     reason = {
         401: "not authorized",
         403: "not authorized",
         404: "namespace not found",
-    }.get(status, f"request failed ({status})")
+    }.get(status, f"request failed ({status}){_because(why)}")
     scope = ",".join(namespaces) or "all"
     line = f"error: cannot list {kinds} in namespace '{scope}': {reason}"
     return CommandFailed(line, exit_code(status))
 
 
-def global_list_failed(kinds: str, status: int) -> CommandFailed:
+def global_list_failed(kinds: str, status: int, why: str = "") -> CommandFailed:
     """The failure of a list that knows no namespaces."""
     if status in {401, 403}:
         line = f"error: not authorized to list {kinds}"
     else:
-        line = f"error: cannot list {kinds}: request failed ({status})"
+        line = f"error: cannot list {kinds}: request failed ({status}){_because(why)}"
     return CommandFailed(line, exit_code(status))
+
+
+def _because(why: str) -> str:
+    return f": {why}" if why else ""
 
 
 def _login_hint(status: int) -> str:

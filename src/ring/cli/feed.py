@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ring.cli.failures import AUTH, NOT_FOUND, CommandFailed, item_failed
+from ring.cli.problems import trouble
 from ring.cli.rows import Row, objects, one_object, parse
 from ring.cli.sse import messages
 
@@ -37,7 +38,7 @@ class Feed:
             "deployments", self.id, "events", query=self._query(limit)
         )
         if not response.ok:
-            raise self._refused(response.status)
+            raise self._refused(response.status, trouble(response))
         return response
 
     def first(self, limit: int) -> list[Row]:
@@ -60,7 +61,7 @@ class Feed:
         stream = self._session.client.stream("deployments", self.id, "events", query=query)
         with stream as (response, lines):
             if not response.ok:
-                raise self._refused(response.status)
+                raise self._refused(response.status, trouble(response))
             self.streams = response.headers.get("content-type", "").startswith(_STREAM)
             if not self.streams:
                 return
@@ -89,7 +90,7 @@ class Feed:
             self._seen = dict.fromkeys(list(self._seen)[-2 * MOST :])
         return fresh
 
-    def _refused(self, status: int) -> CommandFailed:
+    def _refused(self, status: int, why: str = "") -> CommandFailed:
         if status == 404:
             return CommandFailed(f"error: Deployment '{self._typed}' not found", NOT_FOUND)
         if status in {401, 403}:
@@ -98,7 +99,7 @@ class Feed:
                 "run `ring login` or set RING_TOKEN",
                 AUTH,
             )
-        return item_failed("deployment", self._typed, status)
+        return item_failed("deployment", self._typed, status, why)
 
 
 def _key(entry: Row) -> str:

@@ -11,6 +11,7 @@ from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
 
 from ring.cli.failures import CommandFailed, item_failed
+from ring.cli.problems import trouble
 from ring.cli.rows import Row, members, objects, one_object, parse
 from ring.cli.sse import messages
 from ring.clock import rfc3339
@@ -92,7 +93,7 @@ class LogFeed:
         if response.status == 404:
             self.is_gone = True
         elif not response.ok:
-            raise item_failed("deployment", self._typed, response.status)
+            raise item_failed("deployment", self._typed, response.status, trouble(response))
         else:
             row = one_object(self._session.client.decode(response))
             return row.get("status") in set(FINAL) and not members(row.get("instances"))
@@ -115,7 +116,7 @@ class LogFeed:
 
     def _expect(self, response: Response) -> None:
         if not response.ok:
-            raise item_failed("deployment", self._typed, response.status)
+            raise item_failed("deployment", self._typed, response.status, trouble(response))
         if self._began is None:
             self._began = _date(response)
 

@@ -27,6 +27,12 @@ def write_failed(context: str, response: Response) -> CommandFailed:
     return CommandFailed("\n".join(map(printable, lines)), exit_code(response.status))
 
 
+def trouble(response: Response) -> str:
+    """What the server says of a failure of its own, in one line; empty where it says nothing."""
+    problem = _problem(response) if response.status >= 500 else None
+    return one_line(problem.get("detail") or "") if problem else ""
+
+
 def violation_lines(violations: Iterable[tuple[str, str]]) -> list[str]:
     """One line for each path and message."""
     return [f"  * {one_line(path)}: {one_line(message)}" for path, message in violations]

@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from ring.cli.failures import CommandFailed, item_failed
+from ring.cli.problems import trouble
 from ring.cli.rows import Row, objects
 
 if TYPE_CHECKING:
@@ -61,5 +62,5 @@ def _by_prefix(session: Session, typed: str) -> str:
 def _find(session: Session, typed: str, query: list[tuple[str, str]]) -> list[Row]:
     response = session.client.get("deployments", query=query)
     if not response.ok:
-        raise item_failed("deployment", typed, response.status)
+        raise item_failed("deployment", typed, response.status, trouble(response))
     return objects(session.client.decode(response))

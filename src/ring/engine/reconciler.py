@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from ring.core.errors import HostError
 from ring.core.plan.planner import plan
 from ring.core.plan.view import Memory, Now, RuntimeView, View
+from ring.engine.outage import Outage
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-STORE_RETRY_S = 1.0
 FAILED_PASS_S = 10.0
 
 
@@ -56,19 +56,22 @@ class Reconciler:
         self._names = names
         self._planner = planner
         self._memory: dict[GroupKey, Memory] = {}
+        self._outage = Outage(clock, wakeups)
 
     async def run(self) -> None:
         while True:
             key = await self._wakeups.next()
+            stored = False
             try:
-                await self._pass(key)
+                stored = await self._pass(key)
             except HostError as error:
-                log.error("cannot store the plan of %s: %s", _text(key), error)
-                self._wakeups.wake_at(key, self._clock.mono() + STORE_RETRY_S)
+                self._outage.failed(key, error)
+                continue
             except Exception:
                 # One group's defect must not stop the others: logged whole, tried again later.
                 log.exception("the pass over %s failed", _text(key))
                 self._wakeups.wake_at(key, self._clock.mono() + FAILED_PASS_S)
+            self._outage.passed(key, stored=stored)
 
     def view(self, key: GroupKey) -> View:
         """One group as this process knows it now."""
@@ -87,14 +90,16 @@ class Reconciler:
             limits=self._limits,
         )
 
-    async def _pass(self, key: GroupKey) -> None:
+    async def _pass(self, key: GroupKey) -> bool:
+        """True: something was written."""
         view = self.view(key)
         now = Now(self._clock.mono(), self._clock.wall())
         made = self._planner(view, now, self._names)
         if (made.writes or made.actions) and not await self._store.commit(made):
             self._wakeups.wake(key)  # the rows changed meanwhile: plan again from what they are now
-            return
+            return False
         self._apply(key, view, made)
+        return made.writes
 
     def _apply(self, key: GroupKey, view: View, made: Plan) -> None:
         """The plan is durable: hand on its memory, then begin, cancel and wake as it says."""

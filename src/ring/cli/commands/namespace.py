@@ -6,7 +6,7 @@ import click
 
 from ring.cli.failures import global_list_failed
 from ring.cli.options import output_option
-from ring.cli.problems import write_failed
+from ring.cli.problems import trouble, write_failed
 from ring.cli.rows import objects, one_object
 from ring.cli.session import current
 from ring.cli.tables import grid
@@ -32,7 +32,7 @@ def list_namespaces() -> None:
     session = current()
     response = session.get("namespaces")
     if not response.ok:
-        raise global_list_failed("namespaces", response.status)
+        raise global_list_failed("namespaces", response.status, trouble(response))
     if session.json:
         session.print_json(response)
         return

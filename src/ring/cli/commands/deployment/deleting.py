@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ring.cli.failures import CommandFailed, Unreachable, item_failed
+from ring.cli.problems import trouble
 from ring.cli.refs import deployment_id
 from ring.cli.session import Session, current
 from ring.cli.terminal import GREEN
@@ -41,5 +42,5 @@ def _delete(session: Session, client: Client, typed: str) -> None:
     found = deployment_id(session, typed)
     response = session.noted(client.delete("deployments", found))
     if not response.ok:
-        raise item_failed("deployment", typed, response.status)
+        raise item_failed("deployment", typed, response.status, trouble(response))
     session.print(f"Deployment {found} deleted", GREEN)

@@ -7,6 +7,7 @@ import click
 from ring.cli.colours import DEPLOYMENT_STATUS
 from ring.cli.failures import item_failed
 from ring.cli.options import output_option
+from ring.cli.problems import trouble
 from ring.cli.refs import deployment_id
 from ring.cli.rows import Row, mapping, members, one_object
 from ring.cli.session import Session, current
@@ -26,7 +27,7 @@ def inspect(deployment: str) -> None:
     session = current()
     response = session.get("deployments", deployment_id(session, deployment))
     if not response.ok:
-        raise item_failed("deployment", deployment, response.status)
+        raise item_failed("deployment", deployment, response.status, trouble(response))
     if session.json:
         session.print_json(response)
         return

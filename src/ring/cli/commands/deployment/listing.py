@@ -9,6 +9,7 @@ import click
 from ring.cli.colours import DEPLOYMENT_STATUS
 from ring.cli.failures import scoped_list_failed
 from ring.cli.options import output_option
+from ring.cli.problems import trouble
 from ring.cli.rows import members, objects
 from ring.cli.session import current
 from ring.cli.tables import grid
@@ -57,7 +58,7 @@ def list_deployments(
         query.append(("kind", kind))
     response = session.get("deployments", query=query)
     if not response.ok:
-        raise scoped_list_failed("deployments", namespaces, response.status)
+        raise scoped_list_failed("deployments", namespaces, response.status, trouble(response))
     if session.json:
         session.print_json(response)
         return
