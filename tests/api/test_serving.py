@@ -9,14 +9,19 @@ import json
 import signal
 import socket
 from contextlib import closing
+from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
 
 import pytest
 import uvloop
 
-from ring.api import capacity, connection
+from ring.api import capacity, connection, streams
 from ring.api.serving import bind, serve
 from ring.core.errors import HostError
+from ring.core.model.events import EventDraft, Level
+from ring.core.model.ids import DeploymentId
+from ring.core.model.status import Status
+from ring.core.plan.view import Plan, RowChange
 from ring.security.peers import LOOPBACK
 
 if TYPE_CHECKING:
@@ -442,3 +447,94 @@ def test_a_v6_address_is_bound_and_written_in_brackets() -> None:
         port = sock.getsockname()[1]
         with pytest.raises(HostError, match=rf"address \[::1\]:{port} is"):
             bind("::1", port)
+
+
+def stuck_on_events(world: World, served: Served) -> tuple[str, Callable[[], socket.socket]]:
+    """A deployment with more to tell than fits between two sockets, and a client that asks for
+    all of it and reads nothing."""
+    made: str = world.apply().json["id"]
+    draft = EventDraft(DeploymentId(made), Level.INFO, "scale_up", "x" * 20_000, "scheduler")
+    world.run(world.store.record([draft] * 600))
+
+    def connect() -> socket.socket:
+        link = socket.socket()
+        link.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        link.connect(("127.0.0.1", served.port))
+        link.sendall(
+            f"GET /deployments/{made}/events?follow=true&limit=1000 HTTP/1.1\r\nHost: x\r\n"
+            f"Authorization: Bearer {world.admin}\r\n\r\n".encode()
+        )
+        assert link.recv(1) == b"H"
+        return link
+
+    return made, connect
+
+
+def heard(link: socket.socket) -> bytes:
+    """All that was still under way to a client; its connection is closed."""
+    link.settimeout(5)
+    pieces = []
+    with contextlib.closing(link), contextlib.suppress(ConnectionResetError):
+        while piece := link.recv(1 << 20):
+            pieces.append(piece)
+    return b"".join(pieces)
+
+
+def test_a_client_that_does_not_read_does_not_hold_up_the_end(world: World) -> None:
+    served = Served(world, drain_s=30)
+    _, connect = stuck_on_events(world, served)
+
+    async def scenario() -> tuple[float, socket.socket]:
+        link = await asyncio.to_thread(connect)
+        return asyncio.get_running_loop().time(), link
+
+    began, link = served.run(scenario)
+    assert world.runner.get_loop().time() - began < 3
+    assert b"0\r\n\r\n" not in heard(link)
+
+
+def test_a_client_that_does_not_read_is_cut_once_the_deployment_is_gone(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(streams, "_TAKEN_S", 0.05)
+    open_streams = world.app._services.streams
+    open_streams.recheck_s = open_streams.gone_s = 0.05
+    served = Served(world)
+    made, connect = stuck_on_events(world, served)
+
+    async def scenario() -> bytes:
+        link = await asyncio.to_thread(connect)
+        row = world.store.deployment(DeploymentId(made))
+        assert row is not None
+        assert await world.store.commit(Plan(purge=(row,)))
+        async with asyncio.timeout(5):
+            while open_streams._open:  # noqa: ASYNC110 - what it does is what is asked
+                await asyncio.sleep(0.01)
+        return await asyncio.to_thread(heard, link)
+
+    assert b"event: end" not in served.run(scenario)
+
+
+def test_a_client_that_asks_on_has_taken_the_end_of_its_stream(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(streams, "_TAKEN_S", 0.05)
+    made = world.apply().json["id"]
+    row = world.store.deployment(made)
+    assert row is not None
+    done = Plan(rows=(RowChange(row, replace(row, status=Status.COMPLETED)),))
+    assert world.run(world.store.commit(done))
+    served = Served(world)
+    head = f" HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {world.admin}\r\n"
+
+    async def scenario() -> bytes:
+        reader, writer = await asyncio.open_connection("127.0.0.1", served.port)
+        writer.write(f"GET /deployments/{made}/events?follow=true{head}\r\n".encode())
+        told = await reader.readuntil(b"0\r\n\r\n")
+        assert b"deployment_created" in told
+        writer.write(f"GET /deployments{head}Connection: close\r\n\r\n".encode())
+        answer = await reader.read()
+        writer.close()
+        return answer
+
+    assert made.encode() in served.run(scenario)

@@ -24,6 +24,9 @@ _HEAD_BYTES = 64 * 1024
 """Request line and headers."""
 _HEAD_S = 10.0
 """Time for one request's line and headers."""
+LINGERS = "ring.lingers"
+"""In a request's scope: called with seconds, it ends the connection if what was sent before has not
+been taken by then."""
 _LINGER_S = 1.0
 _LINGER_BYTES = 4 * 1024 * 1024
 _TOO_LARGE = Problem(431, f"request line and headers exceed {_HEAD_BYTES} bytes")
@@ -43,6 +46,7 @@ class Connection(HttpToolsProtocol):
     _discarded_bytes: int | None = None
     """Since the last answer of this connection."""
     _linger_timer: asyncio.TimerHandle | None = None
+    _flush_timer: asyncio.TimerHandle | None = None
     _refusal = Problem(400, "not a valid HTTP request")
     _is_last = False
     """The answer under way was started before its request had ended."""
@@ -74,8 +78,9 @@ class Connection(HttpToolsProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._head_arrived()
-        if self._linger_timer is not None:
-            self._linger_timer.cancel()
+        for timer in (self._linger_timer, self._flush_timer):
+            if timer is not None:
+                timer.cancel()
         self._abandon()
         super().connection_lost(exc)
 
@@ -99,6 +104,8 @@ class Connection(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
+        if self._flush_timer is not None:  # whoever asks again has taken the answer before
+            self._flush_timer.cancel()
         self._head_bytes = 0
         self._progress()
         self._expect_head()
@@ -152,7 +159,7 @@ class Connection(HttpToolsProtocol):
             # is still sending.
             cycle.keep_alive = True
 
-        await self._inner(scope, receive, send_last)
+        await self._inner({**scope, LINGERS: self._flush_within}, receive, send_last)
 
     def _refuse(self) -> None:
         self._abandon()
@@ -176,6 +183,13 @@ class Connection(HttpToolsProtocol):
         self.flow.resume_reading()
         self.transport.write_eof()
         self._linger_timer = self.loop.call_later(_LINGER_S, self.transport.abort)
+
+    def _flush_within(self, seconds: float) -> None:
+        self._flush_timer = self.loop.call_later(seconds, self._cut_if_unflushed)
+
+    def _cut_if_unflushed(self) -> None:
+        if self.transport.get_write_buffer_size():
+            self.transport.abort()
 
     def _is_over(self) -> bool:
         """The last answer is given."""

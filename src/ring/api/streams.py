@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING
 
 from starlette.responses import Response
 
+from ring.api.connection import LINGERS
 from ring.api.problems import Problem
+from ring.core.errors import HostError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Mapping
@@ -21,6 +23,10 @@ KEEP_ALIVE_S = 15.0
 KEEP_ALIVE = b":\n\n"
 END = b"event: end\ndata: {}\n\n"
 
+_TAKEN_S = 5.0
+"""Time for a client to take the end of a stream."""
+_TAKEN_AT_STOP_S = 0.5
+"""The same when the server stops: one that does not read must not hold it up."""
 _MOST_OPEN = 256
 """Event streams at once."""
 
@@ -36,20 +42,32 @@ def message(entry: object) -> bytes:
 class Streams:
     """Ends every open stream when the server stops, and every later one at once."""
 
-    def __init__(self, poll_s: float = 0.5, recheck_s: float = 15.0) -> None:
+    def __init__(self, poll_s: float = 0.5, recheck_s: float = 15.0, gone_s: float = 10.0) -> None:
         self.poll_s = poll_s
         """How often a stream looks at the memory it follows."""
         self.recheck_s = recheck_s
-        """How often it is asked whether the caller may still listen."""
+        """How often it is asked whether the caller may still listen, and to something."""
+        self.gone_s = gone_s
+        """What is to be said of something that is gone is said in this time."""
         self._open = 0
         self._closing = asyncio.Event()
 
     def close(self) -> None:
         self._closing.set()
 
+    def taken_s(self) -> float:
+        """How long a client may take over the end of a stream."""
+        return _TAKEN_AT_STOP_S if self._closing.is_set() else _TAKEN_S
+
     async def closed(self) -> None:
         """Waits until the server stops."""
         await self._closing.wait()
+
+    async def gone(self, is_there: Callable[[], object]) -> None:
+        """Waits until it is there no more, and then for what may still be said of it."""
+        while is_there():  # noqa: ASYNC110 - rare enough, and whoever reads is told at once
+            await asyncio.sleep(self.recheck_s)
+        await asyncio.sleep(self.gone_s)
 
     def admit(self) -> None:
         """Raises 503 where as many are open as may be."""
@@ -107,9 +125,15 @@ class Streamed(Response):
             results = await asyncio.gather(*ends, return_exceptions=True)
             await self._source.aclose()
         for result in results:
-            if isinstance(result, Exception):
+            if isinstance(result, HostError):
+                _log.error("a stream ended: %s", result.message)
+            elif isinstance(result, Exception):
                 _log.error("a stream failed", exc_info=result)
+        self._end(scope)
         await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+    def _end(self, scope: Scope) -> None:
+        """Before the last word."""
 
     async def _pump(self, send: Send) -> None:
         clock = asyncio.get_running_loop().time
@@ -126,8 +150,13 @@ class Streamed(Response):
 class EventStream(Streamed):
     """Server-sent events; an empty piece says that nothing happened."""
 
-    def __init__(self, source: AsyncGenerator[bytes, None], streams: Streams) -> None:
-        """Raises 503 where too many are open."""
+    def __init__(
+        self,
+        source: AsyncGenerator[bytes, None],
+        streams: Streams,
+        is_there: Callable[[], object] = lambda: True,
+    ) -> None:
+        """About something, while it is there. Raises 503 where too many are open."""
         streams.admit()
         headers = {
             "Content-Type": "text/event-stream",
@@ -136,11 +165,18 @@ class EventStream(Streamed):
         }
         super().__init__(source, headers)
         self.until(streams.closed)
+        self.until(lambda: streams.gone(is_there))
         self._streams = streams
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         with self._streams.counted():
             await super().__call__(scope, receive, send)
+
+    def _end(self, scope: Scope) -> None:
+        """A client that does not read would keep the stream open for ever."""
+        lingers = scope.get(LINGERS)
+        if lingers is not None:
+            lingers(self._streams.taken_s())
 
 
 async def _disconnected(receive: Receive) -> None:

@@ -50,7 +50,10 @@ async def list_events(call: Call) -> Response:
     limit = number(call.request, "limit", default=_DEFAULT, cap=_CAP)
     question = Question(call.services, row.id, call.request.query_params.get("level"))
     if switch(call.request, "follow"):
-        return streams.EventStream(_followed(question, limit), call.services.streams)
+        store = call.services.store
+        return streams.EventStream(
+            _followed(question, limit), call.services.streams, lambda: store.deployment(row.id)
+        )
     return wire.answer([wire.event(each) for each in question.newest(limit)])
 
 

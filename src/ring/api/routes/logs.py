@@ -43,7 +43,8 @@ async def list_logs(call: Call) -> Response:
     logs = call.services.engine.logs
     if is_following:
         source = _followed(call.services, row.id, logs.follow(row, wanted))
-        return streams.EventStream(source, call.services.streams)
+        store = call.services.store
+        return streams.EventStream(source, call.services.streams, lambda: store.deployment(row.id))
     return await _listed(logs.read(row, wanted))
 
 
