@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.engine
 
-MANY = 20
+MANY = 50
 
 
 def test_a_deployment_that_cannot_start_is_mended_by_the_next_apply(story: Story) -> None:
@@ -73,6 +74,61 @@ def test_different_applies_at_once_leave_one_row_and_its_containers(story: Story
     wanted = f"TRY={row['environment']['TRY']}"
     assert wanted in story.docker.inspect(containers[0].id)["Config"]["Env"]
     wait_until(lambda: len(story.rows()) == 1, 10, "the replaced rows are purged")
+
+
+def test_as_many_deployments_at_once_each_get_their_own(story: Story) -> None:
+    names = [f"app{number}" for number in range(MANY)]
+    with ThreadPoolExecutor(MANY) as pool:
+        answers = list(
+            pool.map(lambda name: story.ring.ask("POST", "/deployments", story.worker(name)), names)
+        )
+    assert [status for status, _ in answers] == [201] * MANY
+
+    def standing() -> list[tuple[str, str]]:
+        return sorted((one.deployment_id, one.state) for one in story.containers())
+
+    wanted = sorted((row["id"], "running") for _, row in answers)
+    wait_until(lambda: standing() == wanted, 60, "one container each", standing)
+    wait_until(lambda: statuses(story) == {"running": MANY}, 20, "all run", lambda: statuses(story))
+    assert sum(story.created(name) for name in names) == MANY
+
+
+def test_applies_and_deletions_at_once_leave_what_the_rows_say(story: Story) -> None:
+    names = [f"app{number}" for number in range(5)]
+
+    def change(number: int) -> list[int]:
+        """One of the many applies, and a deletion after every third."""
+        name = names[number % len(names)]
+        body = story.worker(name, environment={"TRY": f"{number}"})
+        status, row = story.ring.ask("POST", "/deployments", body)
+        if status != 201 or number % 3:
+            return [status]
+        return [status, story.ring.ask("DELETE", f"/deployments/{row['id']}")[0]]
+
+    with ThreadPoolExecutor(MANY) as pool:
+        answers = list(pool.map(change, range(MANY)))
+    given = {status for statuses in answers for status in statuses}
+    assert given <= {201, 204, 404, 409}
+    assert 201 in given
+
+    def is_settled() -> bool:
+        rows = [row for name in names for row in story.rows(name)]
+        standing = sorted(one.deployment_id for one in story.docker.running(story.namespace))
+        return (
+            {row["status"] for row in rows} <= {"running"}
+            and standing == sorted(row["id"] for row in rows)
+            and len(story.containers()) == len(rows)
+        )
+
+    wait_until(is_settled, 60, "one container for each row that is left")
+    for name in names:
+        story.applied(story.worker(name))
+        story.wait_whole(1, name)
+
+
+def statuses(story: Story) -> dict[str, int]:
+    _, rows = story.ring.ask("GET", f"/deployments?namespace={story.namespace}")
+    return dict(Counter(row["status"] for row in rows))
 
 
 def test_command_lines_at_once_apply_their_own_deployments(story: Story) -> None:

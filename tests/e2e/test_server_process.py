@@ -56,6 +56,34 @@ def test_a_second_server_on_the_same_database_is_refused(make_ring: MakeRing) ->
     first.login()
 
 
+@pytest.mark.parametrize("way", ["symbolic link", "hard link", "other spelling"])
+def test_another_name_of_the_database_is_no_way_in(
+    make_ring: MakeRing, tmp_path: Path, way: str
+) -> None:
+    first = make_ring()
+    first.start()
+    real, path = first.home / "ring.db", tmp_path / "other.db"
+    match way:
+        case "symbolic link":
+            path.symlink_to(real)
+        case "hard link":
+            path.hardlink_to(real)
+        case _:
+            path = tmp_path / ".." / tmp_path.name / "." / first.home.name / "ring.db"
+    second = make_ring(environment={"RING_DATABASE_PATH": f"{path}"})
+    answer = second.run("server", "start")
+    assert (answer.code, answer.out) == (1, "")
+    assert f"Refusing to start: cannot open database {path}: the Ring server " in answer.err
+    assert "stop it first, or use another database" in answer.err
+    first.login()
+    first.kill()
+    if way == "hard link":  # what was not yet in the file itself is under its first name
+        path = real
+    third = make_ring(environment={"RING_DATABASE_PATH": f"{path}"})
+    third.start()
+    third.login()
+
+
 def test_a_port_that_is_taken_is_named(make_ring: MakeRing) -> None:
     first = make_ring()
     first.start()

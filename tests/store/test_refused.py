@@ -88,11 +88,11 @@ def refusal(path: Path) -> str:
 @pytest.mark.parametrize(
     ("spoil", "reason"),
     [
-        (garbage, "file is not a database; stop the server and restore"),
-        (cut_within_the_header, "database disk image is malformed; stop the server and restore"),
-        (truncated, "database disk image is malformed; stop the server and restore"),
-        (damaged_rows, "it is damaged; stop the server and restore"),
-        (damaged_events, "it is damaged; stop the server and restore"),
+        (garbage, "file is not a database; restore it from a backup"),
+        (cut_within_the_header, "database disk image is malformed; restore it from a backup"),
+        (truncated, "database disk image is malformed; restore it from a backup"),
+        (damaged_rows, "it is damaged; restore it from a backup"),
+        (damaged_events, "it is damaged; restore it from a backup"),
         (of_a_newer_ring, "its schema 99 is newer than this Ring's"),
     ],
 )
@@ -133,7 +133,7 @@ def test_a_large_one_is_refused_by_what_is_read_of_it(
     monkeypatch.setattr(database, "_LOOKED_THROUGH_BYTES", 0)
     damage(path, "deployment")
     before = path.read_bytes()
-    assert "malformed; stop the server and restore" in refusal(path)
+    assert "malformed; restore it from a backup" in refusal(path)
     assert path.read_bytes() == before
 
 
@@ -146,7 +146,7 @@ def test_damage_that_is_found_later_is_an_error_of_this_machine(path: Path) -> N
     damage(path, "deployment_event")
     for connection in (store._database._reader, store._database._writer):
         connection.execute("PRAGMA shrink_memory")
-    with pytest.raises(StoreError, match=r"cannot read the database: .*; stop the server and"):
+    with pytest.raises(StoreError, match=r"cannot read the database: .*; restore it from"):
         store.events(store.deployments()[0].id, level=None, limit=1)
     assert [one.spec.name for one in store.deployments()] == ["web"]
     done(store.close())

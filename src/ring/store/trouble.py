@@ -8,7 +8,7 @@ import sqlite3
 
 from ring.core.errors import HostError
 
-BACKUP = "stop the server and restore the database from a backup"
+BACKUP = "restore it from a backup while the server is stopped"
 _SPACE = "free space on the file system of the database"
 _WRITABLE = "make the database and its directory writable for the server"
 _OTHER_PROGRAM = "end the program that is using the database"
