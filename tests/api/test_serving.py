@@ -498,7 +498,7 @@ def test_a_client_that_does_not_read_is_cut_once_the_deployment_is_gone(
 ) -> None:
     monkeypatch.setattr(streams, "_TAKEN_S", 0.05)
     open_streams = world.app._services.streams
-    open_streams.recheck_s = open_streams.gone_s = 0.05
+    open_streams.gone_s = 0.05
     served = Served(world)
     made, connect = stuck_on_events(world, served)
 

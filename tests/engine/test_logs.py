@@ -417,6 +417,29 @@ def test_a_slow_reader_is_waited_for_and_delays_nobody(scene: Scene) -> None:
     scene.run(main())
 
 
+@pytest.mark.parametrize("length", [10, 1000])
+def test_many_lines_at_once_leave_turns_to_everybody_else(scene: Scene, length: int) -> None:
+    turns = 0
+
+    async def count() -> None:
+        nonlocal turns
+        while True:
+            await asyncio.sleep(0)
+            turns += 1
+
+    async def main() -> None:
+        row = await scene.begin()
+        (only,) = scene.instances(row)
+        scene.write(only, *("x" * length + "\n" for _ in range(2000)))
+        counting = scene.bench.spawn(count())
+        assert len(await scene.read(row)) == 2000
+        counting.cancel()
+        read_characters = 2000 * (length + 256)
+        assert turns >= read_characters // (20 * 1024)
+
+    scene.run(main())
+
+
 def _record(message: str) -> LogRecord:
     return LogRecord(InstanceName("a"), message, LogLevel.UNKNOWN, None, "stdout")
 

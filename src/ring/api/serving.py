@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from ring.api.asgi import Api
 
 _BACKLOG = 1024
+_SEND_BYTES = 256 * 1024
+"""What the kernel keeps for a client that does not read; by itself it would take megabytes."""
 _FAILED = "Cannot start API server"
 
 _log = logging.getLogger("ring.api")
@@ -36,6 +38,7 @@ def bind(host: str, port: int) -> socket.socket:
     sock = socket.socket(family, kind, protocol)
     try:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BYTES)  # of its connections
         sock.bind(address)
         sock.listen(_BACKLOG)
     except OSError as error:

@@ -42,13 +42,14 @@ def message(entry: object) -> bytes:
 class Streams:
     """Ends every open stream when the server stops, and every later one at once."""
 
-    def __init__(self, poll_s: float = 0.5, recheck_s: float = 15.0, gone_s: float = 10.0) -> None:
+    def __init__(self, poll_s: float = 0.5, recheck_s: float = 15.0, gone_s: float = 5.0) -> None:
         self.poll_s = poll_s
         """How often a stream looks at the memory it follows."""
         self.recheck_s = recheck_s
-        """How often it is asked whether the caller may still listen, and to something."""
+        """How often it is asked whether the caller may still listen."""
         self.gone_s = gone_s
-        """What is to be said of something that is gone is said in this time."""
+        """How often it is asked whether there is still something to tell of; and how long what
+        there was to tell may take."""
         self._open = 0
         self._closing = asyncio.Event()
 
@@ -66,7 +67,7 @@ class Streams:
     async def gone(self, is_there: Callable[[], object]) -> None:
         """Waits until it is there no more, and then for what may still be said of it."""
         while is_there():  # noqa: ASYNC110 - rare enough, and whoever reads is told at once
-            await asyncio.sleep(self.recheck_s)
+            await asyncio.sleep(self.gone_s)
         await asyncio.sleep(self.gone_s)
 
     def admit(self) -> None:

@@ -47,6 +47,9 @@ LOOK_S = 0.5
 RETRY_S = 2.0
 SETTLE_S = 2.0
 """For the last lines of instances whose deployment is gone."""
+TURN_CHARACTERS = 16 * 1024
+LINE_CHARACTERS = 256
+"""What a line costs beside its text."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,10 +145,12 @@ async def _read(source: _Source) -> AsyncGenerator[LogRecord, None]:
     query = LogQuery(source.wanted.tail, source.wanted.since)
     for gone in source.gone():
         yield gone
+    turn = _Turn()
     for instance in source.instances():
         with contextlib.suppress(Gone):
             async with contextlib.aclosing(source.runtime.logs(instance.id, query)) as lines:
                 async for line in lines:
+                    await turn.take(len(line.message))
                     yield record(instance.name, line)
 
 
@@ -235,6 +240,20 @@ class Follower:
         return [reading.task for reading in self._readings.values() if reading.task is not None]
 
 
+class _Turn:
+    """What one reading may do before everything else has its turn: an engine hands out thousands of
+    lines at once, and those of many readers would keep the loop from its other work."""
+
+    def __init__(self) -> None:
+        self._left = TURN_CHARACTERS
+
+    async def take(self, characters: int) -> None:
+        self._left -= characters + LINE_CHARACTERS
+        if self._left < 0:
+            self._left = TURN_CHARACTERS
+            await asyncio.sleep(0)
+
+
 class _Reading:
     """One instance's lines on their way to a reader, resumed where the engine broke off."""
 
@@ -247,6 +266,7 @@ class _Reading:
         self._wanted = wanted
         self._backlog = backlog
         self._bookmark = Bookmark()
+        self._turn = _Turn()
         self._is_timed = True
         self._is_refused = False
         self._ended_at = 0.0
@@ -288,6 +308,7 @@ class _Reading:
         lines = self._runtime.logs(self._instance.id, self._query(follow=follow))
         async with contextlib.aclosing(lines):
             async for line in lines:
+                await self._turn.take(len(line.message))
                 self._is_timed = line.at is not None
                 if self._bookmark.takes(line.stream, line.at, line.message):
                     await self._backlog.put(record(self._instance.name, line))
