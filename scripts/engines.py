@@ -116,6 +116,8 @@ def ensure() -> list[str]:
     missing = [package for command, package in PACKAGES.items() if shutil.which(command) is None]
     if _static_busybox() is None:
         missing.append("busybox-static")
+    if faketime() is None:
+        missing.append("libfaketime")
     if not missing:
         return []
     with _services_held_back():
@@ -143,6 +145,14 @@ def _services_held_back() -> Iterator[None]:
         yield
     finally:
         POLICY.unlink()
+
+
+def faketime() -> Path | None:
+    """The library that gives a program with threads another clock, if it is there.
+
+    Debian puts it under its architecture's directory; nothing of it is a command.
+    """
+    return next(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"), None)
 
 
 def _static_busybox() -> Path | None:
