@@ -8,16 +8,18 @@ import os
 import subprocess
 import time
 from contextlib import ExitStack, contextmanager
+from datetime import datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.e2e.polling import wait_until
 from tests.e2e.ring import program
+from tests.e2e.story import STEADY
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from tests.e2e.story import Story
 
@@ -43,9 +45,9 @@ def lines(story: Story, *words: str) -> list[str]:
 
 
 @contextmanager
-def following(story: Story, into: Path) -> Iterator[subprocess.Popen[bytes]]:
+def following(story: Story, into: Path, *words: str) -> Iterator[subprocess.Popen[bytes]]:
     """`logs --follow`, its output in a file."""
-    command = [*program(), "deployment", "logs", f"{story.namespace}/web", "--follow"]
+    command = [*program(), "deployment", "logs", f"{story.namespace}/web", "--follow", *words]
     environment = {
         "PATH": os.environ.get("PATH", os.defpath),
         "HOME": os.fspath(story.ring.home),
@@ -84,6 +86,107 @@ def test_the_lines_of_every_instance(story: Story) -> None:
     levels = {entry["message"]: (entry["level"], entry["stream"]) for entry in entries}
     assert levels["[error] odd"] == ("error", "stderr")
     assert levels["two"] == ("unknown", "stdout")
+
+
+def test_the_rules_of_a_line(story: Story) -> None:
+    story.applied(story.worker(command=list(STEADY)))
+    (only,) = story.wait_whole(1)
+    say(story, only.id, "bad \\377 byte\\n\\n  \\n\\r\\n<4>kernel\\none ERR two\\r\\nunfinished")
+    long = "head -c 100000 /dev/zero | tr '\\0' z"
+    code, _ = story.docker.run(only.id, "sh", "-c", f"{{ echo; {long}; echo; }} >/proc/1/fd/1")
+    assert code == 0
+
+    def entries() -> list[dict[str, str]]:
+        where = f"{story.namespace}/web"
+        found: list[dict[str, str]] = story.ring.read("deployment", "logs", where)
+        return found
+
+    wait_until(lambda: len(entries()) == 5, 10, "all lines are there", entries)
+    told = [(entry["message"], entry["level"]) for entry in entries()]
+    assert told[:4] == [
+        ("bad \ufffd byte", "unknown"),
+        ("<4>kernel", "warning"),
+        ("one ERR two", "error"),
+        ("unfinished", "unknown"),
+    ]
+    assert told[4][0] == "z" * (64 * 1024)
+    for entry in entries():
+        assert (entry["instance"], entry["stream"]) == (only.name, "stdout")
+        assert datetime.fromisoformat(entry["timestamp"]).utcoffset() == timedelta(0)
+        assert entry["timestamp"].endswith("Z")
+
+
+def test_following_every_replica_or_those_asked_for(story: Story, tmp_path: Path) -> None:
+    story.applied(story.worker(replicas=3, command=list(STEADY)))
+    containers = story.wait_whole(3)
+    chosen = containers[1]
+    for one in containers:
+        say(story, one.id, "first\\n")
+    wait_until(lambda: len(lines(story)) == 3, 10, "all have spoken")
+    for one in containers:
+        say(story, one.id, "second\\n")
+    wait_until(lambda: len(lines(story)) == 6, 10, "all have spoken again")
+    where = f"{story.namespace}/web"
+    entries = story.ring.read("deployment", "logs", where)
+    middle = min(entry["timestamp"] for entry in entries if entry["message"] == "second")
+    asked = {
+        "tail": (("--tail", "1"), {one.name: ["second", "[warn] late"] for one in containers}),
+        "since": (("--since", middle), {one.name: ["second", "[warn] late"] for one in containers}),
+        "id": (("-c", chosen.id[:12]), {chosen.name: ["first", "second", "[warn] late"]}),
+        "name": (("-c", chosen.name[-8:]), {chosen.name: ["first", "second", "[warn] late"]}),
+        "none": (("--tail", "0"), {one.name: ["[warn] late"] for one in containers}),
+    }
+    outs = {name: tmp_path / f"{name}.out" for name in asked}
+    with ExitStack() as stack:
+        for name, (words, _) in asked.items():
+            stack.enter_context(following(story, outs[name], *words, "-o", "json"))
+        for name in set(asked) - {"none"}:
+            wait_for(outs[name], "second")
+        wait_until(lambda: streams_open(story) >= len(asked), 10, "all are being followed")
+        for one in containers:
+            say(story, one.id, "[warn] late\\n")
+        for name, (_, wanted) in asked.items():
+            wait_until(
+                lambda name=name, wanted=wanted: followed(outs[name]) == wanted,  # type: ignore[misc]  # bound at once
+                10,
+                f"{name}: {wanted}",
+                outs[name].read_text,
+            )
+    late = [json.loads(line) for line in outs["tail"].read_text().splitlines()][-1]
+    assert (late["level"], late["stream"]) == ("unknown", "stdout")
+
+
+def followed(into: Path) -> dict[str, list[str]]:
+    """Messages by instance, in the order they were shown."""
+    found: dict[str, list[str]] = {}
+    for line in into.read_text().splitlines():
+        entry = json.loads(line)
+        found.setdefault(entry["instance"], []).append(entry["message"])
+    return found
+
+
+def streams_open(story: Story) -> int:
+    """Connections that are established to the server."""
+    table = Path("/proc/self/net/tcp").read_text().splitlines()[1:]
+    port = f"{story.ring.port:04X}"
+    ends = (line.split() for line in table)
+    return sum(end[1].endswith(f":{port}") and end[3] == "01" for end in ends)
+
+
+def test_following_ends_with_the_last_instance(story: Story, tmp_path: Path) -> None:
+    wait = "while ! [ -e /go ]; do usleep 50000; done; echo done; exit 0"
+    story.applied(story.worker(replicas=2, command=["sh", "-c", wait]))
+    containers = story.wait_whole(2)
+    into = tmp_path / "ended.out"
+    with following(story, into) as process:
+        wait_until(lambda: streams_open(story) == 1, 10, "they are being followed")
+        for one in containers:
+            assert story.docker.run(one.id, "touch", "/go")[0] == 0
+        assert process.wait(20) == 0
+    assert sorted(line.partition("] ")[2] for line in into.read_text().splitlines()) == sorted(
+        f"{one.name} done" for one in containers
+    )
+    assert story.status() == "completed"
 
 
 def test_what_does_not_exist_or_make_sense(story: Story) -> None:
