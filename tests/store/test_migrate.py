@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 import subprocess
 import sys
@@ -90,3 +91,77 @@ def test_a_database_of_a_newer_ring_is_refused(tmp_path: Path) -> None:
     done(store.close())
     with pytest.raises(HostError, match=rf"cannot open database {path}: its schema 99 is newer"):
         Store.open(path, ManualClock())
+
+
+STEP = """
+CREATE TABLE step# (x INTEGER, y TEXT);
+INSERT INTO step# SELECT value, hex(zeroblob(200)) FROM generate;
+UPDATE kept SET y = y + 1;
+CREATE INDEX by# ON step# (y);
+ALTER TABLE kept ADD COLUMN added# INTEGER DEFAULT #;
+"""
+LONG = tuple((number, STEP.replace("#", f"{number}")) for number in range(2, 8))
+"""Each one makes, fills, changes and alters tables; any of it done by half or twice would show."""
+
+KILLED = """
+import json, os, signal, sqlite3, sys
+from ring.store.migrate import migrate
+left, steps = int(sys.argv[2]), json.load(sys.stdin)
+connection = sqlite3.connect(sys.argv[1], isolation_level=None)
+def tick():
+    global left
+    left -= 1
+    if left <= 0:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return 0
+connection.set_progress_handler(tick, 100)
+migrate(connection, tuple(map(tuple, steps)))
+"""
+
+
+def test_killed_at_any_point_each_start_goes_on_and_loses_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "ring.db"
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.executescript(
+            "CREATE TABLE kept (x INTEGER, y INTEGER); INSERT INTO kept VALUES (1, 0), (2, 0);"
+            "CREATE TABLE generate (value INTEGER);"
+            "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 300)"
+            " INSERT INTO generate SELECT i FROM n; PRAGMA user_version = 1;"
+        )
+    reached, kills = [1], 0
+    for ticks in range(5, 400, 9):
+        ended = subprocess.run(
+            [sys.executable, "-c", KILLED, str(path), str(ticks)],
+            input=json.dumps(LONG),
+            text=True,
+            check=False,
+            timeout=60,
+        )
+        with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+            reached.append(version(connection))
+            expect_whole_steps(connection)
+        if ended.returncode == 0:
+            break
+        assert ended.returncode == -9
+        kills += 1
+    assert reached == sorted(reached)
+    assert reached[-1] == LONG[-1][0]
+    assert kills >= 8
+    assert len(set(reached)) >= 4
+
+
+def expect_whole_steps(connection: sqlite3.Connection) -> None:
+    """All of the steps up to the database's version, once each, and nothing of a later one."""
+    last = version(connection)
+    steps = range(2, last + 1)
+    assert tables(connection) == ["generate", "kept", *(f"step{one}" for one in steps)]
+    assert connection.execute("SELECT x, y FROM kept").fetchall() == [
+        (1, last - 1),
+        (2, last - 1),
+    ]
+    columns = [row[1] for row in connection.execute("PRAGMA table_info(kept)")]
+    assert columns == ["x", "y", *(f"added{one}" for one in steps)]
+    for one in steps:
+        assert connection.execute(f"SELECT count(*) FROM step{one}").fetchone() == (300,)  # noqa: S608 - a number
+    assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
