@@ -84,9 +84,11 @@ def test_what_is_refused_is_told_and_all_else_goes_on(disk: Disk, tell: Tell) ->
         assert story.created(name) == 2
         (told,) = story.told("container_crashed", name)
         assert told.message.endswith("(restart count 1)")
-    for name in NAMES:
-        wait_until(lambda name=name: story.told("container_died", name), 10, "the event was kept")
-        assert len(story.told("container_died", name)) == 1
+    wait_until(
+        lambda: [len(story.told("container_died", name)) for name in NAMES] == [1] * len(NAMES),
+        10,
+        "the events were kept",
+    )
     assert len(outage_lines(story)) == 1
     assert FULL in outage_lines(story)[0]
     log = story.ring.log.read_text()
