@@ -145,6 +145,24 @@ def test_a_store_that_fails_for_long_costs_the_newest_events(
     assert "5 deployment events were lost: too many waited" in caplog.text
 
 
+def test_what_cannot_be_stored_at_the_end_is_told(caplog: pytest.LogCaptureFixture) -> None:
+    bench = Bench()
+
+    async def main() -> None:
+        row = await bench.accept()
+        store = FullStore(bench)
+        journal = Journal(bench.store)
+        journal.put(died(row))
+        await journal.close()
+        store.is_full = False
+        await journal.close()
+        assert bench.messages(row, "container_died") == ["number 0"]
+
+    with caplog.at_level(logging.WARNING):
+        bench.run(main())
+    assert caplog.text.count("1 deployment events were lost: they could not be stored") == 1
+
+
 def test_what_came_while_a_write_failed_stands_behind_what_was_tried() -> None:
     bench = Bench()
 

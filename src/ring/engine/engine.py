@@ -167,7 +167,7 @@ class Engine:
             for task in (*others, *self._spawned):
                 task.cancel()
         self._tasks = None
-        await self._journal.flush()
+        await self._journal.close()
 
     async def _kept_up(self, what: str, run: Callable[[], Coroutine[None, None, None]]) -> None:
         """A part that breaks is logged and begun again: the others go on meanwhile."""

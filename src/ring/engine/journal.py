@@ -45,6 +45,13 @@ class Journal:
             if not await self.flush():
                 await asyncio.sleep(self._backoff.failed())
 
+    async def close(self) -> None:
+        """A last try."""
+        if not await self.flush():
+            log.warning(
+                "%d deployment events were lost: they could not be stored", len(self._waiting)
+            )
+
     async def flush(self) -> bool:
         """False: what waits goes on waiting, because the store does not take it."""
         self._some.clear()
