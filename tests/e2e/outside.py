@@ -77,7 +77,11 @@ class Watch:
 
     def noted(self, kind: str, name: str = "web") -> list[Happening]:
         """Oldest first."""
-        return [one for one in list(self._noted) if (one.kind, one.name) == (kind, name)]
+        return [one for one in self.all() if (one.kind, one.name) == (kind, name)]
+
+    def all(self) -> list[Happening]:
+        """Oldest first."""
+        return list(self._noted)
 
     def close(self) -> None:
         self._connection.sock.shutdown(socket.SHUT_RDWR)
@@ -154,7 +158,9 @@ class Docker:
 
     def pid(self, container_id: str) -> int:
         """Of its first process, on the host."""
-        return int(self.inspect(container_id)["State"]["Pid"])
+        pid = int(self.inspect(container_id)["State"]["Pid"])
+        assert pid > 0, f"{container_id[:12]} has ended; a signal to 0 would reach these tests"
+        return pid
 
     def create(self, image: str, command: Sequence[str], labels: Mapping[str, str]) -> str:
         """A container that nobody asked Ring for; its id."""

@@ -74,12 +74,21 @@ class EngineProxy:
     """Open from construction to `close`. Its methods may be called from any thread."""
 
     def __init__(
-        self, engine: Path, path: Path, decide: Callable[[Call], Fate | Answer] | None = None
+        self,
+        engine: Path,
+        path: Path,
+        decide: Callable[[Call], Fate | Answer] | None = None,
+        withheld: Callable[[Call], None] | None = None,
     ) -> None:
-        """`decide` is asked for every call that no rule is for; on the call's own thread."""
+        """Both are called on the call's own thread.
+
+        `decide` is asked for every call that no rule is for; `withheld` is told when the engine
+        has done a call whose caller gets no answer, before anything else becomes of it.
+        """
         self.calls: list[Call] = []
         self._engine = engine
         self._decide = decide or (lambda _: Fate.PASS)
+        self._withheld = withheld or (lambda _: None)
         self._rules: list[Rule] = []
         self._open: dict[socket.socket, str] = {}
         self._lock = threading.Lock()
@@ -164,6 +173,7 @@ class EngineProxy:
                 self._forward(client, head, rest, client)
             case Fate.MUTE | Fate.CUT_AFTER:
                 self._forward(client, head, rest, None)
+                self._withheld(call)
                 if fate is Fate.MUTE:
                     _wait_for_end(client)
             case Fate.HANG:

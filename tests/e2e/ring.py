@@ -108,6 +108,12 @@ class Ring:
     # the server
     def start(self) -> None:
         """Returns when it says that it is ready."""
+        self.spawn()
+        wait_until(self.is_ready_or_gone, READY_S, "the server is ready")
+        assert not self.is_gone(), f"the server ended:\n{self.log.read_text()}"
+
+    def spawn(self) -> None:
+        """Begins to start it."""
         out, log = self.banner.open("wb"), self.log.open("ab")
         with out, log:
             self._process = subprocess.Popen(
@@ -118,12 +124,14 @@ class Ring:
                 env=self._environment,
                 cwd=self.home,
             )
-        wait_until(self._is_ready_or_gone, READY_S, "the server is ready")
-        assert self._process.poll() is None, f"the server ended:\n{self.log.read_text()}"
 
-    def _is_ready_or_gone(self) -> bool:
-        assert self._process is not None
-        return "ready" in self.banner.read_text() or self._process.poll() is not None
+    def is_ready_or_gone(self) -> bool:
+        return "ready" in self.banner.read_text() or self.is_gone()
+
+    def is_gone(self) -> bool:
+        """It ended, whoever ended it."""
+        assert self._process is not None, "the server was not started"
+        return self._process.poll() is not None
 
     @property
     def pid(self) -> int:
