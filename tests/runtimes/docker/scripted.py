@@ -44,6 +44,12 @@ class Script:
     asked: list[str] = field(default_factory=list)
     bodies: list[bytes] = field(default_factory=list)
     released: asyncio.Event = field(default_factory=asyncio.Event)
+    server: asyncio.Server | None = None
+
+    def stop_listening(self) -> None:
+        """Connections that are open stay so, as those of an engine that is being stopped."""
+        assert self.server is not None
+        self.server.close()
 
     def say(self, request: str, *answers: bytes, hangs: bool = False) -> None:
         self.answers[request] = list(answers)
@@ -90,9 +96,9 @@ async def engine(folder: Path) -> AsyncIterator[Script]:
     path = folder / "engine.sock"
     script = Script(f"unix://{path}")
     script.say("GET /version", answer(VERSION))
-    server = await asyncio.start_unix_server(script.serve, path)
+    script.server = await asyncio.start_unix_server(script.serve, path)
     try:
         yield script
     finally:
         script.released.set()
-        server.close()
+        script.server.close()

@@ -110,6 +110,7 @@ def test_importing_the_package_does_not_import_the_client() -> None:
         answer({"message": "no"}, 500),
         answer({"message": "no"}, 404),
         answer({"not": "a list"}),
+        b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nnull",
         answer([{"Id": "x"}]),
         answer([{**LISTED, "Created": 10**18}, LISTED]),
         b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\n[{]}",

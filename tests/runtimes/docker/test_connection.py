@@ -209,6 +209,16 @@ async def test_nobody_behind_the_socket(tmp_path: Path) -> None:
     await connection.close()
 
 
+async def test_an_engine_that_is_being_stopped_is_not_asked_over_an_older_connection(
+    script: Script, connection: Connection
+) -> None:
+    script.say(PING, answer("OK"))
+    await connection.ping()
+    script.stop_listening()
+    with pytest.raises(Unavailable, match=r"nobody listens|there is no socket"):
+        await connection.ping()
+
+
 async def test_another_engine_is_asked_for_its_version(
     script: Script, connection: Connection
 ) -> None:

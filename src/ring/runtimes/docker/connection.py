@@ -251,10 +251,13 @@ class Connection:
 
     def _open(self) -> aiohttp.ClientSession:
         if self._session is None:
+            # One call a connection. An engine that is being stopped closes its listener first and
+            # then ends its instances: over an older connection it would still answer, and the
+            # deaths that it causes would pass for their own.
             connector = (
-                aiohttp.TCPConnector(limit=0)
+                aiohttp.TCPConnector(limit=0, force_close=True)
                 if self.endpoint.socket is None
-                else aiohttp.UnixConnector(self.endpoint.socket, limit=0)
+                else aiohttp.UnixConnector(self.endpoint.socket, limit=0, force_close=True)
             )
             self._session = aiohttp.ClientSession(
                 connector=connector, cookie_jar=aiohttp.DummyCookieJar()

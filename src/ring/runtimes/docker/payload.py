@@ -30,9 +30,7 @@ def as_payload(value: object) -> Payload:
 
 
 def as_payloads(value: object) -> tuple[Payload, ...]:
-    """A list of objects; null is the empty list, as the engine writes it."""
-    if value is None:
-        return ()
+    """A list of objects. Null is none: what says nothing must not be read as "nothing is there"."""
     if not isinstance(value, list):
         raise _unexpected("a list", value)
     return tuple(as_payload(item) for item in value)
