@@ -188,10 +188,37 @@ def up(root: Path, name: str | None = None) -> Engine:
     _make_namespace(engine)
     if not _alive(engine, "containerd"):
         _start_containerd(engine)
+    start_dockerd(engine)
+    return engine
+
+
+def start_dockerd(engine: Engine) -> None:
+    """The part that answers, unless it runs already; returns when it answers."""
     if not _alive(engine, "dockerd"):
         _start_dockerd(engine)
     _wait(engine, "dockerd", lambda: _answers(engine.host, "/_ping"))
-    return engine
+
+
+def stop_dockerd(engine: Engine) -> None:
+    """Ends it in an orderly way, and with it the containers; their containerd goes on."""
+    _end(engine, "dockerd")
+
+
+def signal_dockerd(engine: Engine, number: signal.Signals) -> None:
+    """Kills, stops or continues it. Returns when one that was killed is gone."""
+    pid = _pid(engine, "dockerd")
+    if pid is None:
+        raise EngineProblem(f"no dockerd runs in {engine.root}")
+    os.kill(pid, number)
+    if number is signal.SIGKILL and not _until(lambda: not _alive(engine, "dockerd")):
+        raise EngineProblem(f"the dockerd in {engine.root} cannot be killed")
+
+
+def limit_data(root: Path, mib: int) -> None:
+    """Before `up`: the engine's data has so much room, in memory, until `down`."""
+    data = root.resolve() / "data"
+    data.mkdir(parents=True)
+    _run("mount", "-t", "tmpfs", "-o", f"size={mib}m", "tmpfs", os.fspath(data))
 
 
 def down(root: Path) -> None:
@@ -232,7 +259,8 @@ def _start_containerd(engine: Engine) -> None:
 
 def _start_dockerd(engine: Engine) -> None:
     settings = engine.root / "daemon.json"
-    settings.write_text("{}\n")
+    # What a registry does is seen at once: by itself the engine would try five times, in a minute.
+    settings.write_text('{"max-download-attempts": 1}\n')
     (engine.root / "docker.pid").unlink(missing_ok=True)
     argv = [
         "dockerd",
@@ -329,17 +357,28 @@ def registry_down(engine: Engine) -> None:
 def make_image(host: str, tag: str = TEST_IMAGE) -> str:
     """The test image: busybox with every applet, `sh` as its command. Returns its id."""
     found = _request(host, "GET", f"/images/{tag}/json")
-    if found.status != 200:
-        busybox = _static_busybox()
-        if busybox is None:
-            raise EngineProblem("busybox-static is not installed: run `engines.py ensure`")
-        repository, _, version = tag.rpartition(":")
-        query = urllib.parse.urlencode(
-            {"fromSrc": "-", "repo": repository, "tag": version, "changes": 'CMD ["sh"]'}
-        )
-        _finish_stream(_request(host, "POST", f"/images/create?{query}", _image_tar(busybox)))
-        found = _request(host, "GET", f"/images/{tag}/json")
-    return str(json.loads(found.body)["Id"])
+    if found.status == 200:
+        return str(json.loads(found.body)["Id"])
+    return import_image(host, tag, _image_tar(busybox()), 'CMD ["sh"]')
+
+
+def import_image(host: str, tag: str, content: bytes, change: str = "") -> str:
+    """An image of one layer, from a tar; `change` is a line of a Dockerfile. Returns its id."""
+    repository, _, version = tag.rpartition(":")
+    query = {"fromSrc": "-", "repo": repository, "tag": version}
+    if change:
+        query["changes"] = change
+    target = f"/images/create?{urllib.parse.urlencode(query)}"
+    _finish_stream(_request(host, "POST", target, content))
+    return str(json.loads(_request(host, "GET", f"/images/{tag}/json").body)["Id"])
+
+
+def busybox() -> Path:
+    """The busybox that needs no libraries. Raises EngineProblem."""
+    found = _static_busybox()
+    if found is None:
+        raise EngineProblem("busybox-static is not installed: run `engines.py ensure`")
+    return found
 
 
 def push(host: str, image: str, target: str) -> None:
@@ -352,15 +391,15 @@ def push(host: str, image: str, target: str) -> None:
     _finish_stream(_request(host, "POST", f"/images/{repository}/push?tag={version}"))
 
 
-def _image_tar(busybox: Path) -> bytes:
-    applets = subprocess.run([busybox, "--list"], capture_output=True, text=True, check=True)
+def _image_tar(program: Path) -> bytes:
+    applets = subprocess.run([program, "--list"], capture_output=True, text=True, check=True)
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w") as tar:
         for folder, mode in {"bin": 0o755, "etc": 0o755, "root": 0o700, "tmp": 0o1777}.items():
             entry = tarfile.TarInfo(folder)
             entry.type, entry.mode = tarfile.DIRTYPE, mode
             tar.addfile(entry)
-        _add_file(tar, "bin/busybox", busybox.read_bytes(), 0o755)
+        _add_file(tar, "bin/busybox", program.read_bytes(), 0o755)
         _add_file(tar, "etc/passwd", b"root:x:0:0:root:/root:/bin/sh\n", 0o644)
         _add_file(tar, "etc/group", b"root:x:0:\n", 0o644)
         for applet in applets.stdout.split():

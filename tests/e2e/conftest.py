@@ -4,18 +4,20 @@ import os
 import uuid
 from contextlib import ExitStack, closing
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 import pytest
 
 from tests.contract.outside import required
+from tests.e2e.engine import OwnEngine
 from tests.e2e.outside import Docker
+from tests.e2e.proxy import EngineProxy
 from tests.e2e.ring import Ring
 from tests.e2e.story import Story
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
+    from collections.abc import Callable, Iterator
 
 
 class MakeRing(Protocol):
@@ -36,8 +38,15 @@ class Tell(Protocol):
     """Makes a story with a started server, logged in."""
 
     def __call__(
-        self, *, interval_s: int = 10, environment: dict[str, str] | None = None
-    ) -> Story: ...
+        self,
+        *,
+        interval_s: int = 10,
+        environment: dict[str, str] | None = None,
+        docker_host: str | None = None,
+        docker: Docker | None = None,
+    ) -> Story:
+        """`docker_host` is another way for the server to the engine, `docker` another engine."""
+        ...
 
 
 @pytest.fixture(scope="session")
@@ -48,6 +57,42 @@ def docker() -> Docker:
 @pytest.fixture(scope="session")
 def image() -> str:
     return os.environ.get("RING_TEST_IMAGE", "ring-test/busybox:1")
+
+
+@pytest.fixture(scope="session")
+def _own_engine(
+    docker: Docker, image: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[OwnEngine]:
+    """One for each worker that needs it. Only where there is an engine for the other tests too."""
+    if os.geteuid() != 0:
+        pytest.skip("an engine of its own is needed: run as root")
+    engine = OwnEngine(tmp_path_factory.getbasetemp() / "own-engine", image)
+    yield engine
+    engine.end()
+
+
+@pytest.fixture
+def own_engine(_own_engine: OwnEngine, namespaces: tuple[str, str]) -> Iterator[OwnEngine]:
+    """An engine that this test alone uses now. It is left running and empty."""
+    yield _own_engine
+    _own_engine.start()
+    for name in namespaces:
+        _own_engine.docker.clean(name)
+
+
+@pytest.fixture
+def own_story(own_engine: OwnEngine, tell: Tell) -> Story:
+    """A server on the test's own engine."""
+    return tell(docker=own_engine.docker)
+
+
+@pytest.fixture
+def proxy(docker: Docker, tmp_path_factory: pytest.TempPathFactory) -> Iterator[EngineProxy]:
+    """Before the engine. Its path is short: a socket's may not have more than 108 characters."""
+    path = tmp_path_factory.getbasetemp() / f"{uuid.uuid4().hex[:8]}.sock"
+    engine = Path(docker.host.removeprefix("unix://"))
+    with closing(EngineProxy(engine, path)) as one:
+        yield one
 
 
 @pytest.fixture
@@ -92,14 +137,26 @@ def make_ring(docker: Docker, tmp_path: Path, namespaces: tuple[str, str]) -> It
 def tell(
     make_ring: MakeRing, docker: Docker, namespaces: tuple[str, str], image: str
 ) -> Iterator[Tell]:
+    shared = docker
     with ExitStack() as stack:
 
-        def make(*, interval_s: int = 10, environment: dict[str, str] | None = None) -> Story:
-            watch = stack.enter_context(closing(docker.watch(namespaces[0])))
-            ring = make_ring(interval_s=interval_s, environment=environment)
+        def make(
+            *,
+            interval_s: int = 10,
+            environment: dict[str, str] | None = None,
+            docker_host: str | None = None,
+            docker: Docker | None = None,
+        ) -> Story:
+            engine = docker or shared
+            watch = stack.enter_context(closing(engine.watch(namespaces[0])))
+            ring = make_ring(
+                docker_host=docker_host or engine.host,
+                interval_s=interval_s,
+                environment=environment,
+            )
             ring.start()
             ring.login()
-            return Story(ring, docker, namespaces[0], image, watch)
+            return Story(ring, engine, namespaces[0], image, watch)
 
         yield make
 
@@ -110,7 +167,17 @@ def story(tell: Tell) -> Story:
 
 
 @pytest.fixture
-def neighbour(story: Story, namespaces: tuple[str, str]) -> Iterator[Story]:
+def neighbour_of(namespaces: tuple[str, str]) -> Iterator[Callable[[Story], Story]]:
     """The same server and engine, another namespace."""
-    with closing(story.docker.watch(namespaces[1])) as watch:
-        yield replace(story, namespace=namespaces[1], watch=watch)
+    with ExitStack() as stack:
+
+        def make(story: Story) -> Story:
+            watch = stack.enter_context(closing(story.docker.watch(namespaces[1])))
+            return replace(story, namespace=namespaces[1], watch=watch)
+
+        yield make
+
+
+@pytest.fixture
+def neighbour(story: Story, neighbour_of: Callable[[Story], Story]) -> Story:
+    return neighbour_of(story)

@@ -12,10 +12,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode
 
+from scripts import engines
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-CALL_S = 60.0
+CALL_S = 20.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,6 +214,11 @@ class Docker:
         image_id = str(self.told("POST", "/commit", query)["Id"])
         self.remove(made)
         return image_id
+
+    def push(self, image: str, target: str) -> None:
+        """Puts an image into a registry; here it is afterwards as it was before."""
+        engines.push(self.host, image, target)
+        self.ask("DELETE", f"/images/{target}")
 
     def remove_images(self, ids: Iterable[str]) -> None:
         for one in ids:

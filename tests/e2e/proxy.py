@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import re
+import select
 import socket
 import threading
 from dataclasses import dataclass, field
@@ -34,6 +35,8 @@ class Fate(Enum):
     """The engine never hears of it, the caller's connection is closed."""
     CUT_AFTER = auto()
     """The engine does it, the caller's connection is closed without an answer."""
+    LATE = auto()
+    """The engine hears of it when the rule is lifted, even if the caller has left by then."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +46,8 @@ class Answer:
     status: int
     body: bytes
     content_type: str = "application/json"
+    missing: int = 0
+    """So many bytes more are announced than come."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +73,7 @@ class Rule:
     left: int
     met: list[Call] = field(default_factory=list)
     """The calls it was applied to."""
+    lifted: threading.Event = field(default_factory=threading.Event)
 
 
 class EngineProxy:
@@ -91,6 +97,7 @@ class EngineProxy:
         self._withheld = withheld or (lambda _: None)
         self._rules: list[Rule] = []
         self._open: dict[socket.socket, str] = {}
+        self._is_closed = False
         self._lock = threading.Lock()
         self._path = path
         self._listener = socket.socket(socket.AF_UNIX)
@@ -110,11 +117,12 @@ class EngineProxy:
         return made
 
     def lift(self, rule: Rule) -> None:
-        """No more calls meet it; those that hang are cut."""
+        """No more calls meet it; those that hang are cut, those that are late go on."""
         with self._lock:
             rule.left = 0
-            met = {f"{call}" for call in rule.met}
+            met = {f"{call}" for call in rule.met} if rule.fate is not Fate.LATE else set()
             hanging = [held for held, call in self._open.items() if call in met]
+        rule.lifted.set()
         for held in hanging:
             _shut(held)
 
@@ -128,6 +136,9 @@ class EngineProxy:
 
     def close(self) -> None:
         """Cuts everything."""
+        self._is_closed = True
+        for rule in self._rules:
+            rule.lifted.set()
         _shut(self._listener)
         self._listener.close()
         self.cut("")
@@ -151,22 +162,29 @@ class EngineProxy:
                 self.calls.append(call)
                 self._open[client] = f"{call}"
             try:
-                self._carry_out(client, call, self._fate(call), head, rest)
+                fate, lifted = self._fate(call)
+                if fate is Fate.LATE:
+                    lifted.wait()
+                    fate = Fate.CUT_AFTER if _has_left(client) else Fate.PASS
+                    if self._is_closed:
+                        fate = Fate.CUT
+                self._carry_out(client, fate, head, rest)
             finally:
                 with self._lock:
                     del self._open[client]
 
-    def _fate(self, call: Call) -> Fate | Answer:
+    def _fate(self, call: Call) -> tuple[Fate | Answer, threading.Event]:
+        """What becomes of it, and what tells when its rule was lifted."""
         with self._lock:
             for rule in reversed(self._rules):
                 if rule.left > 0 and rule.pattern.search(f"{call}"):
                     rule.left -= 1
                     rule.met.append(call)
-                    return rule.fate
-        return self._decide(call)
+                    return rule.fate, rule.lifted
+        return self._decide(call), threading.Event()
 
     def _carry_out(
-        self, client: socket.socket, call: Call, fate: Fate | Answer, head: bytes, rest: bytes
+        self, client: socket.socket, fate: Fate | Answer, head: bytes, rest: bytes
     ) -> None:
         match fate:
             case Fate.PASS:
@@ -226,7 +244,7 @@ def _closing(head: bytes) -> bytes:
 def _written(answer: Answer) -> bytes:
     head = (
         f"HTTP/1.1 {answer.status} Falsified\r\nContent-Type: {answer.content_type}\r\n"
-        f"Content-Length: {len(answer.body)}\r\nConnection: close\r\n\r\n"
+        f"Content-Length: {len(answer.body) + answer.missing}\r\nConnection: close\r\n\r\n"
     )
     return head.encode() + answer.body
 
@@ -235,6 +253,12 @@ def _wait_for_end(client: socket.socket) -> None:
     """Until the caller, or somebody who cuts, closes the connection."""
     while client.recv(PIECE):
         pass
+
+
+def _has_left(client: socket.socket) -> bool:
+    waiting = select.poll()
+    waiting.register(client, 0)
+    return any(flags & select.POLLHUP for _, flags in waiting.poll(0))
 
 
 def _shut_with(client: socket.socket, engine: socket.socket) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -99,13 +100,25 @@ class Story:
     def reasons(self, name: str = "web") -> list[str | None]:
         return [event.reason for event in self.events(name)]
 
+    def repeated(self, name: str = "web") -> list[tuple[str | None, str]]:
+        """Reason and message of what was told more than once; scaling steps may be equal."""
+        told = Counter((event.reason, event.message) for event in self.events(name))
+        return [
+            one
+            for one, times in told.items()
+            if times > 1 and one[0] not in {"scale_up", "scale_down"}
+        ]
+
     def account(self, name: str = "web") -> str:
         """All there is to know about a name, for a failure's message."""
         rows = [
             (row["id"], row["status"], row["restart_count"], len(row["instances"]))
             for row in self.rows(name)
         ]
-        containers = [(one.name, one.state) for one in self.containers(name)]
+        try:
+            containers: object = [(one.name, one.state) for one in self.containers(name)]
+        except OSError as error:
+            containers = f"the engine does not answer: {error}"
         told = []
         for row_id, *_ in rows:
             _, events = self.ring.ask("GET", f"/deployments/{row_id}/events?limit=30")
