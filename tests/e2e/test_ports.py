@@ -95,6 +95,25 @@ def test_a_taken_port_never_runs_and_does_not_disturb_its_holder(story: Story) -
     wait_until(lambda: _get(port) == late.id[:12], 10, "the port has a new holder")
 
 
+def test_a_port_that_another_program_holds_is_named_and_taken_once_it_is_free(
+    story: Story,
+) -> None:
+    port = free_port()
+    with socket.create_server(("0.0.0.0", port)):  # noqa: S104 - as any program on the host may
+        story.applied(story.worker(command=WEB, ports=[{"published": port, "target": 80}]))
+        story.wait_for("error")
+        wait_until(lambda: story.row()["restart_count"] >= 2, 20, "two attempts have failed")
+        assert story.status() == "error"
+        wait_until(lambda: not story.containers(), 10, "nothing half-made stays")
+    (container,) = story.wait_whole(1)
+    failures = story.told("port_allocation_failed")
+    assert len(failures) == story.row()["restart_count"]
+    assert all(one.level == "error" for one in failures)
+    assert all(f"port {port} is already allocated" in one.message for one in failures)
+    wait_until(lambda: _get(port) == container.id[:12], 10, "the port answers")
+    wait_until(lambda: story.row()["restart_count"] == 0, 30, "it is forgotten")
+
+
 def test_a_port_is_handed_on_when_its_deployment_is_replaced(story: Story) -> None:
     mapping = [{"published": free_port(), "target": 80}]
     story.applied(story.worker(command=WEB, ports=mapping))
