@@ -168,7 +168,7 @@ class EngineProxy:
                     fate = Fate.CUT_AFTER if _has_left(client) else Fate.PASS
                     if self._is_closed:
                         fate = Fate.CUT
-                self._carry_out(client, fate, head, rest)
+                self._carry_out(client, call, fate, head, rest)
             finally:
                 with self._lock:
                     del self._open[client]
@@ -184,7 +184,7 @@ class EngineProxy:
         return self._decide(call), threading.Event()
 
     def _carry_out(
-        self, client: socket.socket, fate: Fate | Answer, head: bytes, rest: bytes
+        self, client: socket.socket, call: Call, fate: Fate | Answer, head: bytes, rest: bytes
     ) -> None:
         match fate:
             case Fate.PASS:

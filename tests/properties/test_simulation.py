@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 STEPS = 3000
-PLANT_SEED = 1
+PLANT_SEED = 3
 PLANT_STEPS = 3000
 
 

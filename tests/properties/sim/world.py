@@ -17,8 +17,8 @@ from ring.engine.admission import Admission
 from ring.engine.engine import Engine
 from ring.runtimes.base import Image, Order
 from ring.runtimes.fake import FakeEngine, FakeRuntime, Request
-from ring.store.database import StoreError
 from ring.store.store import Author, Store
+from ring.store.trouble import StoreError
 from tests.properties.sim import invariants
 from tests.virtual_time import VirtualClock, VirtualLoop
 
