@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from ring.store.migrate import available
 from tests.e2e.disk import Disk
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ pytestmark = pytest.mark.engine
 
 PAGE = 4096
 NOISE = b"\x9d" * PAGE
+SCHEMA = len(available())
 RESTORE = "restore it from a backup while the server is stopped"
 
 
@@ -59,7 +61,7 @@ SPOILT: dict[str, tuple[Callable[[Path], object], str]] = {
     "rows": (lambda path: damage(path, "deployment"), f"it is damaged; {RESTORE}"),
     "events": (lambda path: damage(path, "deployment_event"), f"it is damaged; {RESTORE}"),
     "tokens": (lambda path: damage(path, "token"), f"it is damaged; {RESTORE}"),
-    "newer": (newer, "its schema 99 is newer than this Ring's 1; use a newer Ring"),
+    "newer": (newer, f"its schema 99 is newer than this Ring's {SCHEMA}; use a newer Ring"),
 }
 
 

@@ -153,7 +153,7 @@ def test_a_list_that_hangs_changes_nothing(proxy: EngineProxy, tell: Tell) -> No
     wait_until(lambda: story.created() == 3, 10, "the dead one is replaced", story.account)
     assert story.row()["restart_count"] == 1
     healed = {one.id for one in story.wait_whole(2)}
-    wait_until(lambda: story.told("runtime_unavailable"), 45, "it is told", story.account)
+    wait_until(lambda: story.told("runtime_unavailable"), 25, "it is told", story.account)
     assert story.status() == "running"
     assert story.ids() == healed
     story.applied(story.worker(replicas=3))
@@ -185,7 +185,6 @@ def test_a_removal_that_hangs_delays_no_other_and_is_done_in_the_end(
     assert hasty.created() == 2
 
 
-@pytest.mark.xfail(reason="a removal without an answer passes for an engine that is away")
 def test_a_stop_that_never_answers_is_given_up_told_and_tried_again(
     hasty: Story, proxy: EngineProxy
 ) -> None:

@@ -125,7 +125,7 @@ def test_an_engine_that_freezes_loses_nothing(own_engine: OwnEngine, tell: Tell)
     with own_engine.frozen():
         story.applied(story.worker("late"))
         assert story.ring.run("deployment", "delete", f"{story.namespace}/api").code == 0
-        _wait_told_away(story, within_s=45)
+        _wait_told_away(story, within_s=25)
         assert {name: story.status(name) for name in ("db", "web")} == {
             "db": "running",
             "web": "running",
@@ -207,7 +207,10 @@ def test_an_engine_that_fails_twice_is_asked_a_third_time(
 def test_a_start_that_is_not_answered_costs_nothing_and_leaves_nothing(
     proxy: EngineProxy, tell: Tell, call: str, fate: Fate | Answer
 ) -> None:
-    """Nobody can know what the engine did: whatever it made is removed, and made anew."""
+    """Nobody can know what the engine did: whatever it made is removed, and made anew.
+
+    Once is not told: the engine answers its listings, and a second later the attempt succeeds.
+    """
     story = tell(docker_host=proxy.host)
     rule = proxy.rule(call, fate, times=1)
     story.applied(story.worker())
@@ -215,8 +218,7 @@ def test_a_start_that_is_not_answered_costs_nothing_and_leaves_nothing(
     assert len(rule.met) == 1
     assert story.row()["restart_count"] == 0
     assert [event for event in story.events() if event.level == "error"] == []
-    (told,) = story.told("runtime_unavailable")
-    assert "the engine" in told.message
+    assert story.told("runtime_unavailable") == []
     assert len(story.told("scale_up")) == 1
     assert story.created() <= 2
     assert len(story.watch.noted("destroy")) == story.created() - 1

@@ -70,7 +70,9 @@ def _healed(story: Story) -> None:
     assert began.at - died.at < 1.0
     assert began.at - killed_at < 1.0
     (crashed,) = story.told("container_crashed")
-    assert crashed.message == f"Instance {victim[:12]} exited with code 137 (restart count 1)"
+    assert crashed.message == (
+        f"Instance {victim[:12]} exited with code 137 (restart count 1 of 5; next attempt at once)"
+    )
     assert story.row()["restart_count"] == 1
     assert story.row()["status"] == "running"
     wait_until(lambda: story.row()["restart_count"] == 0, 15, "the crash is forgotten")

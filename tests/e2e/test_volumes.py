@@ -80,7 +80,8 @@ def test_a_volume_of_another_namespace_is_refused_until_it_is_gone(
     assert neighbour.containers() == []
     (event,) = neighbour.told("config_error")
     assert event.message == (
-        f"Volume '{volume}' belongs to namespace '{story.namespace}'; choose another name"
+        f"Volume '{volume}' belongs to namespace '{story.namespace}'; choose another name "
+        "(tried again every 10 s)"
     )
 
     story.ring.run("deployment", "delete", f"{story.namespace}/web")

@@ -34,8 +34,7 @@ def test_a_crash_of_a_running_row_counts_and_is_replaced_at_once() -> None:
     made = scene.step()
     assert told(made) == [(Level.ERROR, "container_crashed", "docker")]
     assert made.events[0].message == (
-        f"Instance {dead.id[:12]} exited with code 3 "
-        "(restart count 1: failure 1 of 5; next attempt at once)"
+        f"Instance {dead.id[:12]} exited with code 3 (restart count 1 of 5; next attempt at once)"
     )
     assert scene.now(row).status is Status.RUNNING
     assert scene.now(row).restart_count == 1

@@ -188,7 +188,7 @@ def test_outcomes_are_kept_until_the_runtime_answers() -> None:
     scene.unknown["docker"] = Unknown("connection refused")
     assert scene.step().folded == ()
     del scene.unknown["docker"]
-    assert reasons(scene.step()) == ["runtime_available", "scale_up"]
+    assert reasons(scene.step()) == ["scale_up"]
 
 
 # memory

@@ -34,8 +34,8 @@ def outlook(row: RowDraft) -> str:
     if row.row.status is Status.CRASH_LOOP_BACK_OFF:
         retry_s = row.limits.crash_loop_retry_s
         after = "no further attempt" if retry_s is None else f"next attempt in {retry_s:g} s"
-        return f"failure {failures}; {after}"
-    told = f"failure {failures} of {limit}"
+        return f"{failures}; {after}"
+    told = f"{failures} of {limit}"
     if row.row.halt_reason is not None or (failures >= limit and row.row.target):
         return told
     wait_s = restart.backoff_s(failures)

@@ -186,8 +186,7 @@ def _crashed(row: RowDraft, entry: Entry, instance: Instance, end: Exit) -> None
     row.event(
         Level.ERROR,
         "container_crashed",
-        f"Instance {instance.id[:12]} {how} (restart count {row.row.restart_count}: "
-        f"{budget.outlook(row)})",
+        f"Instance {instance.id[:12]} {how} (restart count {budget.outlook(row)})",
     )
 
 

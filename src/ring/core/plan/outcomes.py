@@ -123,7 +123,7 @@ def _treat(row: RowDraft, outcome: Outcome, failure: Failure) -> None:
             row.draft.batch_end[row.row.id] = row.now.mono
             component = SCHEDULER if failure.kind is FailureClass.TIMEOUT else ""
             budget.count(row)
-            message = f"{failure.message} ({budget.outlook(row)})"
+            message = f"{failure.message} (failure {budget.outlook(row)})"
             row.event(Level.ERROR, treatment.reason, message, component)
             if treatment.status is not None:
                 _show(row, treatment.status)

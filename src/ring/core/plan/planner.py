@@ -29,11 +29,8 @@ def plan(view: View, now: Now, names: NameSource) -> Plan:
         if runtime is None or isinstance(runtime.seen, Unknown):
             _unreachable(draft, row, runtime)
             continue
+        draft.unreachable.discard(row.id)
         work = RowDraft(draft, row, runtime.seen)
-        if row.id in draft.unreachable:
-            draft.unreachable.discard(row.id)
-            text = f"The {row.spec.runtime} runtime answers again"
-            work.event(Level.INFO, "runtime_available", text)
         outcomes.fold(work)
         if row.is_deleted:
             removal.tear_down(work)
@@ -111,8 +108,6 @@ def _unreachable(draft: Draft, row: Deployment, runtime: RuntimeView | None) -> 
         text = f"The {name} runtime is not enabled on this server: enable it in config.toml"
     else:
         text = f"The {name} runtime does not answer: nothing is changed until it does"
-        if isinstance(runtime.seen, Unknown):
-            text = f"{text} ({runtime.seen.detail})"
     draft.reasons[row.id] = text
     tried = runtime is None or (isinstance(runtime.seen, Unknown) and runtime.seen.tried)
     if tried and row.id not in draft.unreachable:
