@@ -154,6 +154,10 @@ class Docker:
     def inspect(self, container_id: str) -> Any:
         return self.told("GET", f"/containers/{container_id}/json")
 
+    def started(self, container_id: str) -> str:
+        """When it was started last."""
+        return str(self.inspect(container_id)["State"]["StartedAt"])
+
     def address(self, container_id: str, namespace: str) -> str:
         networks = self.inspect(container_id)["NetworkSettings"]["Networks"]
         return str(networks[f"ring_{namespace}"]["IPAddress"])

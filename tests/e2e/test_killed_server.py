@@ -7,12 +7,17 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.e2e.polling import wait_until
+from tests.e2e.proxy import Fate
 from tests.e2e.story import STUBBORN
 
 if TYPE_CHECKING:
+    from tests.e2e.conftest import Tell
+    from tests.e2e.proxy import EngineProxy
     from tests.e2e.story import Story
 
 pytestmark = pytest.mark.engine
+
+MANY = 50
 
 
 def test_containers_outlive_their_server(story: Story) -> None:
@@ -91,3 +96,51 @@ def test_a_scale_down_after_a_restart_keeps_the_oldest(story: Story) -> None:
     story.applied(story.worker(replicas=1))
     (left,) = story.wait_whole(1)
     assert left.id == oldest
+
+
+def test_a_create_that_is_carried_out_after_its_row_is_gone_leaves_nothing(
+    tell: Tell, proxy: EngineProxy
+) -> None:
+    """The first server is killed while the engine has yet to hear of its create."""
+    story = tell(docker_host=proxy.host, interval_s=1)
+    late = proxy.rule("POST /containers/create", Fate.LATE, times=1)
+    story.applied(story.worker())
+    wait_until(lambda: late.met, 10, "the create is on its way")
+    story.ring.kill()
+    story.ring.start()
+    story.wait_whole(1)
+    assert story.ring.run("deployment", "delete", f"{story.namespace}/web").code == 0
+    story.wait_gone()
+    proxy.lift(late)
+    wait_until(lambda: story.created() == 2, 10, "the engine carries it out")
+    wait_until(lambda: not story.containers(), 10, "it is removed again")
+    assert "left over from a purged deployment" in story.ring.log.read_text()
+
+
+def test_fifty_containers_outlive_their_server_and_fifty_stops_delay_no_start(
+    story: Story,
+) -> None:
+    """They end ten seconds after they are asked to: their stops take all that time."""
+    fast = story.worker("fast", command=["sh", "-c", "exit 3"])
+    story.applied(story.worker(command=STUBBORN, replicas=MANY), fast)
+    before = {one.id: story.docker.started(one.id) for one in story.wait_whole(MANY, within_s=90)}
+    story.wait_for("crash_loop_back_off", "fast", within_s=30)
+    row, looping = story.row(), story.row("fast")
+    story.ring.kill()
+    story.ring.start()
+    wait_until(lambda: len(story.row()["instances"]) == MANY, 20, "all are known again")
+    there = story.row()
+    assert {one["id"] for one in there["instances"]} == set(before)
+    assert {one: story.docker.started(one) for one in story.ids()} == before
+    kept = ("id", "status", "restart_count", "revision", "image_digest")
+    assert {key: there[key] for key in kept} == {key: row[key] for key in kept}
+    again = story.row("fast")
+    assert {key: again[key] for key in kept} == {key: looping[key] for key in kept}
+    assert story.created("fast") == looping["restart_count"]
+
+    assert story.ring.run("deployment", "delete", f"{story.namespace}/web").code == 0
+    wait_until(lambda: len(story.watch.noted("kill")) >= 32, 10, "the stops are under way")
+    story.applied(story.worker("other"))
+    story.wait_whole(1, "other", within_s=8)
+    assert story.docker.running(story.namespace, "web"), "the stops are still under way"
+    story.wait_gone(within_s=60)
