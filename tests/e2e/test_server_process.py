@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import time
 from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.e2e.polling import wait_until
+from tests.e2e.proxy import Fate
+
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.e2e.conftest import MakeRing
+    from tests.e2e.conftest import MakeRing, Tell
+    from tests.e2e.proxy import EngineProxy
     from tests.e2e.story import Story
 
 pytestmark = pytest.mark.engine
@@ -119,3 +125,32 @@ def test_an_optional_engine_may_be_away(make_ring: MakeRing, tmp_path: Path) -> 
     assert listed.code == 0, listed
     assert "the optional runtime docker is unreachable" in ring.log.read_text()
     assert ring.stop() == 0
+
+
+@pytest.mark.parametrize("call", ["POST /containers/create", "GET /containers/json"])
+def test_sigterm_ends_the_server_in_time_while_the_engine_hangs(
+    tell: Tell, proxy: EngineProxy, call: str
+) -> None:
+    story = tell(docker_host=proxy.host, interval_s=1)
+    rule = proxy.rule(call, Fate.HANG)
+    story.applied(story.worker())
+    wait_until(lambda: rule.met, 10, "the call hangs")
+    began = time.monotonic()
+    assert story.ring.stop() == 0
+    assert time.monotonic() - began < 10
+    assert story.ring.log.read_text().splitlines()[-1].endswith("ring server stopped")
+
+
+def test_a_second_signal_ends_the_server_at_once(tell: Tell, proxy: EngineProxy) -> None:
+    story = tell(docker_host=proxy.host)
+    rule = proxy.rule("POST /containers/create", Fate.HANG)
+    story.applied(story.worker())
+    wait_until(lambda: rule.met, 10, "the call hangs")
+    pid = story.ring.pid
+    os.kill(pid, signal.SIGTERM)
+    wait_until(
+        lambda: "shutdown signal received" in story.ring.log.read_text(), 5, "it has begun to end"
+    )
+    began = time.monotonic()
+    assert story.ring.stop() == 128 + signal.SIGTERM
+    assert time.monotonic() - began < 2
