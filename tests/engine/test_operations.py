@@ -21,7 +21,7 @@ from ring.core.model.operations import (
     StartFailed,
     StartInstance,
 )
-from ring.engine.operations import PATIENCE_S, STUCK_FACTOR, Operations
+from ring.engine.operations import PATIENCE_S, Operations
 from tests.virtual_time import VirtualClock, VirtualLoop, run
 
 if TYPE_CHECKING:
@@ -223,18 +223,43 @@ def test_what_hangs_gives_its_place_to_the_next(loop: VirtualLoop) -> None:
     run(loop, main())
 
 
-def test_what_hangs_is_bounded(loop: VirtualLoop) -> None:
+def test_one_group_that_hangs_takes_the_places_once_and_not_again(loop: VirtualLoop) -> None:
+    async def main() -> None:
+        floor = Floor(loop)
+        await floor.begin(*map(start, range(24)))
+        await floor.begin(start(100), key=DB)
+        await asyncio.sleep(PATIENCE_S + 1)
+        assert floor.hands.begun == ["n0", "n1", "n100"]
+        await floor.end(start(100), Removed())
+        await asyncio.sleep(PATIENCE_S * 10)
+        assert floor.hands.begun == ["n0", "n1", "n100"], "its own turn comes when one ends"
+        await floor.begin(*(start(number) for number in range(101, 104)), key=DB)
+        assert floor.hands.begun[3:] == ["n101", "n102"], "the others have the whole lane"
+        await floor.end(start(101), Removed())
+        await floor.end(start(102), Removed())
+        await floor.end(start(0), Removed())
+        assert floor.hands.begun[5:] == ["n103", "n2"]
+        await floor.over()
+
+    run(loop, main())
+
+
+def test_what_hangs_and_is_given_up_leaves_the_lane_as_it_was(loop: VirtualLoop) -> None:
     async def main() -> None:
         floor = Floor(loop, starts=1)
-        await floor.begin(*map(start, range(10)))
-        await asyncio.sleep(PATIENCE_S * 20)
-        assert len(floor.hands.begun) == STUCK_FACTOR + 1
-        await floor.end(start(0), Removed())
-        assert len(floor.hands.begun) == STUCK_FACTOR + 1, "one of those that hang has ended"
-        await asyncio.sleep(PATIENCE_S * 2)
-        assert len(floor.hands.begun) == STUCK_FACTOR + 1, "it asked only once for its place"
-        await floor.end(start(STUCK_FACTOR), Removed())
-        assert len(floor.hands.begun) == STUCK_FACTOR + 2
+        floor.hands.clean_up_s = 5.0
+        await floor.begin(start(0), start(1))
+        await asyncio.sleep(PATIENCE_S + 1)
+        (hanging, _) = floor.operations.in_flight(WEB)
+        floor.operations.cancel(WEB, hanging.id)
+        await asyncio.sleep(6)
+        await loop.idle()
+        assert floor.hands.begun == ["n0", "n1"]
+        await floor.begin(start(2), key=DB)
+        assert floor.hands.begun == ["n0", "n1"]
+        await floor.end(start(1), Removed())
+        assert floor.hands.begun == ["n0", "n1", "n2"]
+        floor.hands.clean_up_s = 0.0
         await floor.over()
 
     run(loop, main())

@@ -273,3 +273,16 @@ def test_rows_of_a_group_are_oldest_first_and_all_rows_in_creation_order(store: 
     assert [row.id for row in store.rows(WEB)] == ids[::2]
     assert [row.id for row in store.reopen().deployments()] == ids
     assert sorted(store.groups()) == [made[1].key, made[0].key]
+
+
+def test_a_name_in_another_deployments_ledger_stays_there(store: Store) -> None:
+    """Whoever renames containers by hand must not make one deployment forget its instance."""
+    web, other = accepted(store), accepted(store, name="other")
+    theirs = entry(other, "00000001")
+    assert done(store.commit(Plan(put_entries=(theirs,))))
+    ours = replace(theirs, deployment_id=web.id, instance_id=InstanceId("renamed"))
+    assert done(store.commit(Plan(put_entries=(ours,))))
+    assert dict(store.ledger(other.key)) == {theirs.name: theirs}
+    assert dict(store.ledger(web.key)) == {}
+    again = store.reopen()
+    assert dict(again.ledger(other.key)) == {theirs.name: theirs}

@@ -8,6 +8,7 @@ import pytest
 
 from ring.core.model.events import EventDraft, Level
 from ring.core.plan.view import Plan
+from ring.store.events import MOST_OF_A_KIND
 from tests.store.builders import ManualClock, accepted, current, done, event, reasons, sql
 
 if TYPE_CHECKING:
@@ -149,3 +150,20 @@ def test_drafts_keep_their_level_and_component(store: Store) -> None:
         "it ended with 3",
         "docker-events",
     )
+
+
+def test_what_somebody_provokes_does_not_displace_everything_else(
+    store: Store, clock: ManualClock
+) -> None:
+    row = accepted(store)
+    for number in range(100):
+        reason = "container_paused" if number % 2 else "container_unpaused"
+        done(store.record([event(row.id, reason=reason, message=f"{number}")]))
+        done(store.record([event(row.id, reason="container_oom", message=f"{number}")]))
+    found = reasons(store, row)
+    for reason in ("container_paused", "container_unpaused", "container_oom"):
+        assert found.count(reason) == MOST_OF_A_KIND
+    assert found[-1] == "deployment_created"
+    clock.advance(301)
+    done(store.record([event(row.id, reason="container_oom")]))
+    assert reasons(store, row)[0] == "container_oom"

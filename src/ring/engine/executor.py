@@ -6,6 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING, assert_never
 
 from ring.core.model.failures import Failure, FailureClass
+from ring.core.model.ledger import Phase
 from ring.core.model.operations import (
     Action,
     Attached,
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from ring.store.store import Store
 
 GONE = Failure(FailureClass.CANCELLED, "the deployment is gone")
+INSTANCE_GONE = Failure(FailureClass.CANCELLED, "the instance is gone")
 NO_ANSWER = Failure(FailureClass.UNAVAILABLE, "the runtime did not answer in time")
 
 
@@ -101,6 +103,8 @@ class RuntimeExecutor:
         result = await self._starter.run(action, row, runtime)
         if isinstance(result, Started):
             observer.note(result.instance)
+        elif isinstance(result, StartFailed) and result.clean:
+            observer.note_gone(action.name)
         return result
 
     async def _inspect(self, action: InspectInstance) -> Result:
@@ -112,7 +116,7 @@ class RuntimeExecutor:
             async with asyncio.timeout(SHORT_CALL_S):
                 instance = await runtime.inspect(action.instance_id)
         except Gone:
-            observer.note_gone(action.name)
+            observer.note_gone(action.name, action.instance_id)
             return Inspected(None)
         except TimeoutError:
             return OperationFailed(NO_ANSWER)
@@ -120,6 +124,11 @@ class RuntimeExecutor:
             return OperationFailed(error.failure)
         observer.note(instance)
         return Inspected(instance)
+
+    def _has_died(self, row: Deployment, action: RemoveInstance) -> bool:
+        """By itself: Ring had not begun to end it."""
+        entry = self._store.ledger(row.key).get(action.name)
+        return not row.is_deleted and entry is not None and entry.phase is Phase.COUNTED
 
     async def _attach(self, action: AttachInstance) -> Result:
         located = self._locate(action)
@@ -132,13 +141,19 @@ class RuntimeExecutor:
                 await runtime.attach(action.instance_id, row.spec.namespace, aliases)
                 instance = await runtime.inspect(action.instance_id)
         except Gone:
-            observer.note_gone(action.name)
-            return OperationFailed(GONE)
+            observer.note_gone(action.name, action.instance_id)
+            return OperationFailed(INSTANCE_GONE)
         except TimeoutError:
             return OperationFailed(NO_ANSWER)
         except RuntimeFailure as error:
             return OperationFailed(error.failure)
         observer.note(instance)
+        if not instance.is_attached:
+            # Or it would be tried again at once, for ever.
+            failure = Failure(
+                FailureClass.OTHER, "the engine says so, but it is not on the network"
+            )
+            return OperationFailed(failure)
         return Attached()
 
     async def _remove(self, action: RemoveInstance) -> Result:
@@ -146,7 +161,7 @@ class RuntimeExecutor:
         if located is None:
             return OperationFailed(GONE)
         row, runtime, observer = located
-        if not action.stop and action.instance_id is not None and not row.is_deleted:
+        if action.instance_id is not None and self._has_died(row, action):
             await last_words.save(self._store, runtime, row, action.name, action.instance_id)
         limit_s = action.grace_s + SHORT_CALL_S
         try:
@@ -157,5 +172,5 @@ class RuntimeExecutor:
             return OperationFailed(Failure(FailureClass.TIMEOUT, late))
         except RuntimeFailure as error:
             return OperationFailed(error.failure)
-        observer.note_gone(action.name)
+        observer.note_gone(action.name, action.instance_id)
         return Removed()

@@ -18,9 +18,10 @@ if TYPE_CHECKING:
 
     from ring.core.model.ids import DeploymentId, InstanceId, InstanceName
 
-EXPLAINED_BY_SIGNAL_S = 60.0  # an end later than this after a signal is the program's own
+EXPLAINED_S = 60.0  # an end later than this after a signal is the program's own
 
 CLOCK_SLACK_S = 1.0  # an end may be stamped a little before the signal that brought it
+DECISIVE = frozenset({"Died", "Signalled"})
 LATE_S = 60.0  # events do not overtake each other by more
 EVENTS_KEPT = 8  # of each instance, to tell those that come twice
 
@@ -33,28 +34,27 @@ class Known:
     heard: deque[tuple[str, datetime]] = field(default_factory=lambda: deque(maxlen=EVENTS_KEPT))
     """Kind and time of the last events applied."""
     signalled_at: datetime | None = None
-    oom: bool = False
+    oom_at: datetime | None = None
 
     def is_explained(self, end_at: datetime | None) -> bool:
         """Somebody sent it a signal shortly before it ended."""
-        if self.signalled_at is None:
-            return False
-        if end_at is None:
-            return True
-        after_s = (end_at - self.signalled_at).total_seconds()
-        return -CLOCK_SLACK_S <= after_s <= EXPLAINED_BY_SIGNAL_S
+        return _brings(self.signalled_at, end_at)
+
+    def ran_out(self, end_at: datetime | None) -> bool:
+        """It, or a child that it outlived, ran out of memory shortly before it ended."""
+        return _brings(self.oom_at, end_at)
 
     def is_late(self, kind: str, at: datetime) -> bool:
         """Applied already, or older than what was. Otherwise it is remembered as applied.
 
-        A clock that was set back is no reason to take everything for old: what is far behind is
-        of a time that was not heard of yet.
+        A clock that was set back makes everything look old. That may cost a pause its mark until
+        the next listing; ends, and the signals before them, are heard in any case.
         """
         if (kind, at) in self.heard:
             return True
-        if self.heard:
+        if self.heard and kind not in DECISIVE:
             behind_s = (self.heard[-1][1] - at).total_seconds()
-            if 0 <= behind_s <= LATE_S:
+            if 0 < behind_s <= LATE_S:
                 return True
         self.heard.append((kind, at))
         return False
@@ -62,6 +62,13 @@ class Known:
     @property
     def has_ended(self) -> bool:
         return self.instance.state is State.EXITED
+
+
+def _brings(cause_at: datetime | None, end_at: datetime | None) -> bool:
+    if cause_at is None or end_at is None:
+        return cause_at is not None
+    after_s = (end_at - cause_at).total_seconds()
+    return -CLOCK_SLACK_S <= after_s <= EXPLAINED_S
 
 
 class Table:
@@ -74,8 +81,8 @@ class Table:
         self._known: dict[InstanceId, Known] = {}
         self._named: dict[InstanceName, InstanceId] = {}
         self._of_row: dict[DeploymentId, set[InstanceId]] = {}
-        self._gone: dict[InstanceName, float] = {}
-        """When names were told gone, until a listing that was asked for later."""
+        self._gone: dict[InstanceName | InstanceId, float] = {}
+        """When names and ids were told gone, until a listing that was asked for later."""
 
     def get(self, instance_id: InstanceId) -> Known | None:
         return self._known.get(instance_id)
@@ -98,15 +105,22 @@ class Table:
             self._forget(before)
         self._named[instance.name] = instance.id
         self._gone.pop(instance.name, None)
+        self._gone.pop(instance.id, None)
         self._told(instance.deployment_id)
         return known
 
-    def remove(self, name: InstanceName) -> None:
-        """Told gone: a listing that is on its way does not bring it back."""
-        instance_id = self._named.get(name)
-        if instance_id is not None:
-            self._forget(instance_id)
-        self._gone[name] = self._mono()
+    def remove(self, name: InstanceName, instance_id: InstanceId | None = None) -> None:
+        """Told gone: a listing that is on its way does not bring it back.
+
+        Somebody may have given the name to another one: that one stays.
+        """
+        found = instance_id or self._named.get(name)
+        if found is not None:
+            self._gone[found] = self._mono()
+            if found in self._known:
+                self._forget(found)
+        if name not in self._named:
+            self._gone[name] = self._mono()
 
     def take(self, listed: Iterable[Instance], asked_at: float, *, missed: bool) -> None:
         """A whole listing. missed: nobody was watching before it."""
@@ -114,9 +128,9 @@ class Table:
         for instance_id in [one for one in self._known if one not in present]:
             if self._known[instance_id].learnt < asked_at:
                 self._forget(instance_id)
-        self._gone = {name: at for name, at in self._gone.items() if at >= asked_at}
+        self._gone = {what: at for what, at in self._gone.items() if at >= asked_at}
         for instance in present.values():
-            if instance.name not in self._gone:
+            if instance.name not in self._gone and instance.id not in self._gone:
                 self._merge(instance, asked_at, missed=missed)
 
     def _merge(self, instance: Instance, asked_at: float, *, missed: bool) -> None:

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import logging
 from collections import deque
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ring.core.errors import HostError
@@ -27,13 +29,14 @@ log = logging.getLogger(__name__)
 
 WITHIN_S = 2.0
 TAIL = 200  # lines
-MOST_CHARACTERS = 32 * 1024
+LONGEST_LINE = 4096  # characters
+MOST_BYTES = 32 * 1024  # as they are stored: a control character takes six
 
 
 async def save(
     store: Store, runtime: Runtime, row: Deployment, name: InstanceName, instance_id: InstanceId
 ) -> None:
-    """Of an instance that has ended; the last lines, as far as they fit."""
+    """Of an instance that has ended; the last lines, as far as they fit. Never raises."""
     if not isinstance(runtime, base.Logs):
         return
     try:
@@ -45,6 +48,9 @@ async def save(
         return
     except (TimeoutError, RuntimeFailure, HostError) as error:
         log.info("what instance %s wrote last is lost: %s", name, error or "no answer in time")
+    except Exception:
+        # The instance is removed whatever a defect makes of its words.
+        log.exception("what instance %s wrote last is lost", name)
 
 
 async def _last_lines(runtime: base.Logs, instance_id: InstanceId) -> deque[LogLine]:
@@ -52,8 +58,13 @@ async def _last_lines(runtime: base.Logs, instance_id: InstanceId) -> deque[LogL
     size = 0
     async with contextlib.aclosing(runtime.logs(instance_id, LogQuery(tail=TAIL))) as told:
         async for line in told:
-            lines.append(line)
-            size += len(line.message)
-            while size > MOST_CHARACTERS and len(lines) > 1:
-                size -= len(lines.popleft().message)
+            kept = replace(line, message=line.message[:LONGEST_LINE])
+            lines.append(kept)
+            size += _stored_bytes(kept)
+            while size > MOST_BYTES and len(lines) > 1:
+                size -= _stored_bytes(lines.popleft())
     return lines
+
+
+def _stored_bytes(line: LogLine) -> int:
+    return len(json.dumps(line.message))

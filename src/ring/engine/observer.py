@@ -6,6 +6,7 @@ A runtime that cannot be asked is Unknown, never empty.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from dataclasses import replace
 from typing import TYPE_CHECKING, assert_never
@@ -45,12 +46,17 @@ log = logging.getLogger(__name__)
 LIST_S = 20.0
 BACKOFF_FIRST_S = 1.0
 BACKOFF_LONGEST_S = 30.0
+PROOF_S = 1.0
+"""For an engine to repeat the last event it told: it does so at once, or never."""
+DETACHED_S = 0.2
+"""An instance that ends is taken off its network first."""
+GAP_S = 0.1  # between two listings, whoever asks for them how often
 EARLY_KEPT = 1024  # instances
 PAUSED = (
     "was paused from outside Ring and is left so: it counts as live; unpause it, or remove it to "
     "have it replaced"
 )
-STEADY_S = 5.0  # a connection that lived so long is tried again at once
+STEADY_S = 5.0  # a connection that lived so long breaks for the first time
 
 
 class Observer:
@@ -81,8 +87,14 @@ class Observer:
         self._early: dict[InstanceId, list[InstanceEvent]] = {}
         """What happened to instances that whoever creates them has not told about yet."""
         self._taken_at = 0.0
-        self._last_event_at: datetime | None = None
-        """Of the one that came last, not the latest: the engine's clock may be set back."""
+        self._since: datetime | None = None
+        """From when on events are asked for while none has come."""
+        self._last: tuple[str, InstanceId, datetime] | None = None
+        """The event that came last; not the latest, for the engine's clock may be set back."""
+        self._expected: tuple[str, InstanceId, datetime] | None = None
+        """What came last on the stream before this one."""
+        self._unbroken = asyncio.Event()
+        """This stream has told that again: nothing was missed in between."""
         self._refresh = asyncio.Event()
         self._watchers: dict[DeploymentId, list[Callable[[], None]]] = {}
 
@@ -116,23 +128,34 @@ class Observer:
         known = self._table.get(instance.id)
         if known is not None and known.has_ended and instance.is_live:
             return
-        if known is not None and instance.exit is not None:
-            earlier = known.instance.exit
-            instance = replace(
-                instance,
-                exit=replace(
-                    instance.exit,
-                    signalled=known.is_explained(instance.exit.finished_at),
-                    oom=instance.exit.oom or known.oom,
-                    missed=earlier is not None and earlier.missed,
-                ),
-            )
+        if instance.exit is not None:
+            instance = replace(instance, exit=self._explained(instance.exit, known))
         self._table.put(instance)
         for event in self._early.pop(instance.id, ()):
             self._apply(event)
 
-    def note_gone(self, name: InstanceName) -> None:
-        self._table.remove(name)
+    def _explained(self, end: Exit, known: Known | None) -> Exit:
+        """What an inspection does not tell of an end, and whoever watched knows."""
+        if known is None:
+            return replace(end, missed=self._is_broken)
+        earlier = known.instance.exit
+        return replace(
+            end,
+            signalled=known.is_explained(end.finished_at),
+            oom=end.oom or known.ran_out(end.finished_at),
+            missed=self._is_broken if earlier is None else earlier.missed,
+        )
+
+    def note_gone(self, name: InstanceName, instance_id: InstanceId | None = None) -> None:
+        self._table.remove(name, instance_id)
+
+    @property
+    def _is_broken(self) -> bool:
+        """What ended may have ended unseen.
+
+        An engine that was started anew answers, and knows nothing of what it ended before.
+        """
+        return self._away is not None or not self._unbroken.is_set()
 
     def refresh(self) -> None:
         """Asks for a listing soon."""
@@ -160,7 +183,10 @@ class Observer:
 
     async def _follow(self) -> None:
         """Events and listings side by side until one of them fails."""
-        since = self._last_event_at or self._clock.wall()
+        self._since = self._since or self._clock.wall()
+        since = self._since if self._last is None else self._last[2]
+        self._expected = self._last
+        self._unbroken.clear()
         tasks = (
             asyncio.ensure_future(self._events(since)),
             asyncio.ensure_future(self._sweep()),
@@ -176,11 +202,16 @@ class Observer:
                 raise result
 
     async def _sweep(self) -> None:
+        if self._expected is not None:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(PROOF_S):
+                    await self._unbroken.wait()
         while True:
             self._refresh.clear()
             await self._list()
+            await asyncio.sleep(GAP_S)
             try:
-                async with asyncio.timeout(self._interval_s):
+                async with asyncio.timeout(self._interval_s - GAP_S):
                     await self._refresh.wait()
             except TimeoutError:
                 continue
@@ -214,11 +245,13 @@ class Observer:
 
     # listings
     def _take(self, listed: Iterable[Instance], asked_at: float) -> None:
-        was_away = self._away is not None
+        missed = self._is_broken
         if self._away is not None and self._away.tried:
             log.info("the %s runtime answers again", self.runtime.name)
         taken = tuple(listed)
-        self._table.take(taken, asked_at, missed=was_away)
+        ours = [one for one in taken if one.server_id == self._store.server_id]
+        self._table.take(ours, asked_at, missed=missed)
+        self._unbroken.set()
         self._away = None
         self._taken_at = asked_at
         self._resynced(self.runtime, taken)
@@ -229,7 +262,9 @@ class Observer:
         if isinstance(event, Resync):
             self.refresh()
             return
-        self._last_event_at = event.at
+        self._last = (type(event).__name__, event.instance_id, event.at)
+        if self._last == self._expected:
+            self._unbroken.set()
         if isinstance(event, Detached):
             self._detached(event)
             return
@@ -258,16 +293,16 @@ class Observer:
                 known.signalled_at = event.at
                 self._tell(event, Level.INFO, "container_killed", f"got signal {event.signal}")
             case OutOfMemory():
-                known.oom = True
+                known.oom_at = event.at
                 self._tell(event, Level.WARNING, "container_oom", "ran out of memory")
             case Destroyed():
-                self.note_gone(known.instance.name)
+                self.note_gone(known.instance.name, event.instance_id)
             case _ as never:
                 assert_never(never)
 
     def _came_up(self, known: Known, event: CameUp) -> None:
         """What a listing says has ended may have come up before it: then only a look tells."""
-        known.signalled_at, known.oom = None, False
+        known.signalled_at = known.oom_at = None
         if known.has_ended:
             self.refresh()
             return
@@ -277,9 +312,17 @@ class Observer:
 
     def _detached(self, event: Detached) -> None:
         """Only a listing tells from which network, and only of one that lives it is news."""
-        known = self._table.get(event.instance_id)
-        if known is not None and known.instance.is_live:
+        asyncio.get_running_loop().call_later(DETACHED_S, self._look_at, event.instance_id)
+
+    def _look_at(self, instance_id: InstanceId) -> None:
+        known = self._table.get(instance_id)
+        if known is not None and known.instance.is_live and not self._is_leaving(known.instance):
             self.refresh()
+
+    def _is_leaving(self, instance: Instance) -> bool:
+        row = self._store.deployment(instance.deployment_id)
+        entry = None if row is None else self._store.ledger(row.key).get(instance.name)
+        return entry is not None and entry.phase is Phase.STOPPING
 
     def _heard_of_stranger(self, event: InstanceEvent) -> None:
         """An instance not known yet: being created by us, to be listed for, or not ours at all."""
@@ -288,6 +331,7 @@ class Observer:
             return
         if isinstance(event, Destroyed):
             self._early.pop(event.instance_id, None)
+            self._table.remove(event.name, event.instance_id)
             return
         entry = self._store.ledger(row.key).get(event.name) if row is not None else None
         if entry is None or entry.phase is not Phase.CREATING:
@@ -307,14 +351,14 @@ class Observer:
     def _end(self, known: Known, event: Died) -> Exit | None:
         if self._away is not None:  # told again once the runtime is back, before it is listed
             code = event.code if event.certain else None
-            return Exit(code, event.at, oom=known.oom, missed=True)
+            return Exit(code, event.at, oom=known.ran_out(event.at), missed=True)
         if not event.certain:
             return None  # only a look tells the code
         if known.is_explained(event.at):
             # A forced removal kills first: after a signal it takes a look to tell whether the
             # instance has ended or is about to vanish, which is no crash.
             return None
-        return Exit(event.code, event.at, oom=known.oom)
+        return Exit(event.code, event.at, oom=known.ran_out(event.at))
 
     def _tell(self, event: InstanceEvent, level: Level, reason: str, what: str) -> None:
         """Leaves an event on the row, unless Ring itself is ending the instance."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import deque
+from collections import Counter, deque
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
@@ -38,8 +38,6 @@ log = logging.getLogger(__name__)
 
 PATIENCE_S = 15.0
 """Longer than a start or a stop with its grace takes: it waits for something, and works no more."""
-STUCK_FACTOR = 4
-"""So many times its width may a lane lend to what hangs: hanging requests are bounded, too."""
 CLEAN_UP_S = 2.0  # for what a drain gave up; the ledger tells the next server about the rest
 CANCELLED = Failure(FailureClass.CANCELLED, "given up before it was done")
 
@@ -79,8 +77,8 @@ class _Operation:
 @dataclass(slots=True)
 class _Lane:
     width: int
-    running: int = 0
-    stuck: int = 0
+    running: Counter[GroupKey] = field(default_factory=Counter)
+    stuck: Counter[GroupKey] = field(default_factory=Counter)
     """Those that hold no place any more."""
     turns: deque[GroupKey] = field(default_factory=deque)
     waiting: dict[GroupKey, deque[_Operation]] = field(default_factory=dict)
@@ -92,24 +90,36 @@ class _Lane:
         self.waiting[operation.key].append(operation)
 
     def take(self) -> _Operation | None:
-        if self.running >= self.width or not self.turns:
+        """The next one, which has a place from now on."""
+        if self.running.total() >= self.width:
             return None
-        key = self.turns.popleft()
+        key = next(filter(self._has_turn, self.turns), None)
+        if key is None:
+            return None
+        self.turns.remove(key)
         queue = self.waiting[key]
         operation = queue.popleft()
         if queue:
             self.turns.append(key)
         else:
             del self.waiting[key]
+        self.running[key] += 1
         return operation
 
-    def lend(self) -> bool:
-        """The place of one that hangs is free, as long as few hang."""
-        if self.stuck >= STUCK_FACTOR * self.width:
-            return False
-        self.running -= 1
-        self.stuck += 1
-        return True
+    def _has_turn(self, key: GroupKey) -> bool:
+        """A group whose operations hang would take every place, one patience after the other."""
+        return not self.stuck[key] or self.stuck[key] + self.running[key] < self.width
+
+    def lend(self, key: GroupKey) -> None:
+        """The place of one that hangs is free."""
+        self.leave(key, is_stuck=False)
+        self.stuck[key] += 1
+
+    def leave(self, key: GroupKey, *, is_stuck: bool) -> None:
+        counts = self.stuck if is_stuck else self.running
+        counts[key] -= 1
+        if not counts[key]:
+            del counts[key]
 
     def __contains__(self, operation: _Operation) -> bool:
         return operation in self.waiting.get(operation.key, ())
@@ -227,7 +237,6 @@ class Operations:
 
     def _serve(self, lane: _Lane) -> None:
         while (operation := lane.take()) is not None:
-            lane.running += 1
             task = operation.task = asyncio.ensure_future(self._executor.run(operation.action))
             self._attended(task, self._attend(operation, task, lane))
 
@@ -267,17 +276,15 @@ class Operations:
         is_stuck = False
         try:
             done, _ = await asyncio.wait((task,), timeout=PATIENCE_S)
-            if not done and lane.lend():
+            if not done:
                 is_stuck = True
+                lane.lend(operation.key)
                 self._serve(lane)
             await asyncio.wait((task,))
         finally:
             task.cancel()  # whoever attends to it is given up; without effect when it is done
         result = await self._result(operation, task)
-        if is_stuck:
-            lane.stuck -= 1
-        else:
-            lane.running -= 1
+        lane.leave(operation.key, is_stuck=is_stuck)
         self._serve(lane)
         self._finish(operation, result)
 

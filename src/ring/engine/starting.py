@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from ring.runtimes.base import Runtime
 
 
-FINISH_S = 3.0
+FINISH_S = 1.0  # less than a drain leaves for cleaning up (operations.CLEAN_UP_S)
 
 
 @dataclass(frozen=True, slots=True)

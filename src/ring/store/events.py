@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from ring.clock import rfc3339
@@ -38,11 +39,26 @@ _SINGLE = frozenset(
 waits for something (a config, the engine) repeats without bound, and is not among them."""
 
 
+_PROVOKED = frozenset(
+    {
+        "container_killed",
+        "container_oom",
+        "container_paused",
+        "container_renamed",
+        "container_unpaused",
+        "instance_attached",
+        "instance_detached",
+    }
+)
+"""What somebody outside can make happen as often as he likes: it must not displace all others."""
+MOST_OF_A_KIND = 20  # within COALESCED_S
+
+
 def add(tx: Transaction, drafts: Iterable[EventDraft]) -> None:
     """Those of rows that are gone are dropped, and so is one that repeats its predecessor."""
     at = rfc3339(tx.now)
     for draft in drafts:
-        if _repeats(tx, draft):
+        if _repeats(tx, draft) or _floods(tx, draft):
             continue
         if not tx.run("deployments", "stamp_event", {"id": draft.deployment_id, "at": at}):
             continue
@@ -84,3 +100,12 @@ def _repeats(tx: Transaction, draft: EventDraft) -> bool:
         return False
     at = moment(last["timestamp"], of="an event's timestamp")
     return at is not None and abs((tx.now - at).total_seconds()) < COALESCED_S
+
+
+def _floods(tx: Transaction, draft: EventDraft) -> bool:
+    if draft.reason not in _PROVOKED:
+        return False
+    since = rfc3339(tx.now - timedelta(seconds=COALESCED_S))
+    values = {"deployment_id": draft.deployment_id, "reason": draft.reason, "since": since}
+    found = tx.one("events", "count_of", values)
+    return found is not None and found["events"] >= MOST_OF_A_KIND

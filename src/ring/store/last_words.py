@@ -26,7 +26,7 @@ _log = logging.getLogger(__name__)
 
 
 def keep(tx: Transaction, deployment_id: DeploymentId, words: LastWords) -> None:
-    """Those of a row that is gone are dropped, and so are the oldest."""
+    """Those of a row that is gone are dropped, and so are the oldest. The first word counts."""
     lines = [[line.stream, line.message, moment_text(line.at)] for line in words.lines]
     tx.run(
         "last_words",

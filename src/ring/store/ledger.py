@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING
 
 from ring.clock import rfc3339
@@ -14,6 +15,9 @@ if TYPE_CHECKING:
     import sqlite3
 
     from ring.store.database import Transaction
+
+
+_log = logging.getLogger(__name__)
 
 
 def decode(row: sqlite3.Row) -> Entry:
@@ -31,7 +35,8 @@ def decode(row: sqlite3.Row) -> Entry:
 
 
 def put(tx: Transaction, entry: Entry) -> None:
-    tx.run(
+    """A name that is another deployment's stays that one's: somebody gave it away by hand."""
+    written = tx.run(
         "ledger",
         "put",
         {
@@ -44,7 +49,10 @@ def put(tx: Transaction, entry: Entry) -> None:
             "born": moment_text(entry.born),
         },
     )
-    tx.changes.append(EntryPut(entry))
+    if written:
+        tx.changes.append(EntryPut(entry))
+    else:
+        _log.warning("%s is in the ledger of another deployment; left there", entry.name)
 
 
 def drop(tx: Transaction, name: InstanceName) -> None:

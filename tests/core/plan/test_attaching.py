@@ -5,8 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+import pytest
+
 from ring.core.model.events import Level
 from ring.core.model.failures import Failure, FailureClass
+from ring.core.model.ledger import Phase
 from ring.core.model.observed import State
 from ring.core.model.operations import (
     Attached,
@@ -112,6 +115,39 @@ def test_one_that_is_to_go_is_removed_instead() -> None:
     made = scene.step()
     assert actions(made, AttachInstance) == []
     assert len(actions(made, RemoveInstance)) == 1
+
+
+def test_a_deletion_does_not_wait_for_the_next_attempt() -> None:
+    scene = Scene()
+    row, _ = cut_off(scene)
+    for _ in range(6):
+        scene.step()
+        (operation,) = scene.flying(AttachInstance)
+        scene.comes_of(operation, OperationFailed(Failure(FailureClass.OTHER, "no")))
+        scene.until(scene.step())
+    scene.rows[row.id] = replace(scene.now(row), status=Status.DELETED)
+    assert len(actions(scene.step(), RemoveInstance)) == 1
+
+
+def test_one_that_is_being_confirmed_is_connected_afterwards() -> None:
+    """One operation on an instance at a time."""
+    scene = Scene()
+    row = scene.row(Status.CREATING)
+    instance = scene.up(row, Phase.SETTLING)
+    scene.held["docker"][instance.name] = replace(instance, is_attached=False)
+    made = scene.step()
+    assert len(made.actions) == 1
+
+
+@pytest.mark.parametrize("kind", [FailureClass.CANCELLED])
+def test_one_that_is_gone_meanwhile_is_no_news(kind: FailureClass) -> None:
+    scene = Scene()
+    _, instance = cut_off(scene)
+    scene.step()
+    (operation,) = scene.flying(AttachInstance)
+    del scene.held["docker"][instance.name]
+    scene.comes_of(operation, OperationFailed(Failure(kind, "the instance is gone")))
+    assert "instance_detached" not in reasons(scene.step())
 
 
 def test_what_came_of_it_means_nothing_once_the_instance_is_gone() -> None:

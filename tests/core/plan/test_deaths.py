@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from ring.core.model.events import Level
-from ring.core.model.ids import InstanceName
+from ring.core.model.ids import InstanceId, InstanceName
 from ring.core.model.ledger import Phase, Why
 from ring.core.model.observed import Exit, State
 from ring.core.model.operations import (
@@ -113,7 +113,7 @@ def test_an_end_without_a_time_counts_by_itself() -> None:
     scene.held["docker"][dead.name] = replace(dead, exit=Exit(1, None))
     made = scene.plan()
     assert after(made, row).restart_count == 2
-    assert after(made, row).counted_death_at is None
+    assert after(made, row).counted_death_at == row.counted_death_at
 
 
 # crash waves
@@ -564,3 +564,44 @@ def test_a_name_that_changes_under_an_operation_is_followed_when_that_has_ended(
     scene.step()
     assert again.name in scene.ledger
     assert instance.name not in scene.ledger
+
+
+def test_two_instances_that_changed_names_keep_their_own_entries() -> None:
+    scene = Scene()
+    row = scene.row(replicas=1)
+    leaving, staying = scene.up(row, Phase.STOPPING), scene.up(row)
+    held = scene.held["docker"]
+    held[staying.name] = replace(leaving, name=staying.name)
+    held[leaving.name] = replace(staying, name=leaving.name)
+    made = scene.step()
+    assert scene.ledger[staying.name].phase is Phase.STOPPING
+    assert scene.ledger[leaving.name].phase is Phase.LIVE
+    assert [action.instance_id for action in actions(made, RemoveInstance)] == [leaving.id]
+    assert scene.now(row).restart_count == 0
+
+
+def test_another_instance_under_the_name_of_one_that_was_renamed_takes_nothing_over() -> None:
+    """The genuine one goes on under its new name; the other one is the newest, and too many."""
+    scene = Scene()
+    row = scene.row(replicas=1)
+    genuine = scene.up(row)
+    held = scene.held["docker"]
+    forged = replace(genuine, id=InstanceId("f" * 64), created_at=scene.wall(1))
+    held[InstanceName("moved")] = replace(genuine, name=InstanceName("moved"))
+    held[genuine.name] = forged
+    made = scene.step()
+    assert scene.ledger[InstanceName("moved")].phase is Phase.LIVE
+    assert [action.instance_id for action in actions(made, RemoveInstance)] == [forged.id]
+
+
+def test_another_instance_under_the_name_of_one_that_is_gone_is_another_one() -> None:
+    scene = Scene()
+    row = scene.row(replicas=1)
+    gone = scene.up(row)
+    entry = scene.ledger[gone.name]
+    scene.ledger[gone.name] = replace(entry, born=scene.wall(3600))
+    scene.held["docker"][gone.name] = replace(gone, id=InstanceId("f" * 64))
+    made = scene.step()
+    assert "instances_recovered" in reasons(made)
+    taken = scene.ledger[gone.name]
+    assert (taken.instance_id, taken.born) == ("f" * 64, None)

@@ -82,6 +82,7 @@ class Driver:
             (self.rng.choice((0.2, 0.5, 2.0)), self.engine_outage),
             (0.5, self.cut_streams),
             (0.2, self.engine_restart),
+            (0.2, self.engine_replaced),
             (0.2, self.reboot),
             (self.rng.choice((0.1, 0.5)), self.fill_disk),
             (self.rng.choice((0.1, 0.3, 1.0)), self.stop),
@@ -334,9 +335,26 @@ class Driver:
             return NOTHING
         self._break_engine()
         ended = self._end_everything()
+        self._forget_events()
         await self.world.loop.idle()
         self.world.engine.come_back()
         return f"{ended} ended"
+
+    async def engine_replaced(self) -> str:
+        """The same behind a socket that somebody else holds: calls wait, and none fails."""
+        if self.world.engine.away:
+            return NOTHING
+        self.world.engine.cut_streams()
+        before = self.world.live_ids()
+        self.world.watch.unseen |= set(before) - self.world.foreign
+        ended = self._end_everything()
+        self._forget_events()
+        return f"{ended} ended"
+
+    def _forget_events(self) -> None:
+        """A new engine process has told nothing yet."""
+        self.world.engine.log.clear()
+        self.world.held.events.clear()
 
     def _end_everything(self) -> int:
         live = [i for i in self.world.live_ids() if i not in self.world.foreign]
@@ -350,8 +368,7 @@ class Driver:
         self.report.kills += 1
         self.world.engine.come_back()
         ended = self._end_everything()
-        self.world.engine.log.clear()
-        self.world.held.events.clear()
+        self._forget_events()
         self.world.start()
         return f"{ended} ended"
 

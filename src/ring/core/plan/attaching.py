@@ -19,7 +19,7 @@ def reattach(row: RowDraft) -> None:
         instance = row.instances.get(entry.name)
         if instance is None or not instance.is_live or instance.is_attached:
             continue
-        if row.operation(entry.name) is not None:
+        if row.is_busy(entry.name):
             continue
         times, at = row.draft.retry_at.get(entry.name, (0, row.now.mono))
         if at > row.now.mono:

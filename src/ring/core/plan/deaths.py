@@ -20,42 +20,55 @@ if TYPE_CHECKING:
 
 
 def adopt(row: RowDraft) -> None:
-    """Takes up what the runtime holds for this row and the ledger does not say."""
+    """Takes up what the runtime holds for this row and the ledger does not say.
+
+    An instance is known by its id first: names may be changed, and given to others.
+    """
+    _follow_names(row)
     for name, instance in row.instances.items():
-        entry = row.entry(name)
-        if row.operation(name) is not None:
+        if row.operation(name) is not None or _is_being_followed(row, instance):
             continue
-        if entry is None and (renamed := _known_as(row, instance)) is not None:
-            _follow_name(row, renamed, instance)
-        elif entry is None:
+        entry = row.entry(name)
+        if entry is None:
             _adopt_unknown(row, instance)
         elif entry.phase is Phase.CREATING:
             _take_up(row, entry, instance)
+        elif entry.instance_id is None or entry.phase not in {Phase.SETTLING, Phase.LIVE}:
+            # To be removed, whatever bears the name: a create may have been repeated after a kill.
+            if entry.instance_id != instance.id:
+                row.put(replace(entry, instance_id=instance.id))
         elif entry.instance_id != instance.id:
-            row.put(replace(entry, instance_id=instance.id))
+            row.drop(entry)
+            row.vanished += 1
+            _adopt_unknown(row, instance)
 
 
-def _known_as(row: RowDraft, instance: Instance) -> Entry | None:
-    """The entry of this very instance under the name it had before somebody renamed it."""
-    return next(
-        (
-            entry
-            for entry in row.entries()
-            if entry.instance_id == instance.id and entry.name not in row.instances
-        ),
-        None,
-    )
+def _follow_names(row: RowDraft) -> None:
+    """Entries of instances that somebody renamed, all at once: two may have changed places."""
+    names = {instance.id: name for name, instance in row.instances.items()}
+    moved = [
+        (entry, new)
+        for entry in row.entries()
+        if entry.instance_id is not None
+        and (new := names.get(entry.instance_id)) is not None
+        and new != entry.name
+        and row.operation(entry.name) is None
+    ]
+    for entry, _ in moved:
+        row.drop(entry)
+    for entry, new in moved:
+        row.put(replace(entry, name=new))
+        row.event(
+            Level.WARNING,
+            "container_renamed",
+            f"Instance {entry.name} was renamed from outside Ring and goes on as {new}",
+        )
 
 
-def _follow_name(row: RowDraft, entry: Entry, instance: Instance) -> None:
-    if row.operation(entry.name) is not None:
-        return  # its outcome will ask for the entry by the old name
-    row.drop(entry)
-    row.put(replace(entry, name=instance.name))
-    row.event(
-        Level.WARNING,
-        "container_renamed",
-        f"Instance {entry.name} was renamed from outside Ring and goes on as {instance.name}",
+def _is_being_followed(row: RowDraft, instance: Instance) -> bool:
+    """Its entry has its former name, under which an operation is still in flight."""
+    return any(
+        entry.instance_id == instance.id and entry.name != instance.name for entry in row.entries()
     )
 
 
@@ -82,7 +95,7 @@ def _take_up(row: RowDraft, entry: Entry, instance: Instance) -> None:
 
 def judge_ends(row: RowDraft) -> None:
     """Every instance that was up and is not any more is judged exactly once."""
-    vanished = 0
+    vanished = row.vanished
     dead: list[tuple[Entry, Instance, Exit]] = []
     for entry in row.entries(Phase.SETTLING, Phase.LIVE):
         instance = row.instances.get(entry.name)
@@ -179,14 +192,17 @@ def _crashed(row: RowDraft, entry: Entry, instance: Instance, end: Exit) -> None
         wave_s=row.limits.wave_s,
     )
     row.failed = True
+    count = f"{row.row.restart_count}"
     if not with_others and budget.counts(row, entry):
         budget.count(row)
-        row.change(counted_death_at=end.finished_at)
+        count = budget.outlook(row)
+        if end.finished_at is not None:
+            row.change(counted_death_at=end.finished_at)
     how = "ran out of memory" if end.oom else f"exited with code {_code(end)}"
     row.event(
         Level.ERROR,
         "container_crashed",
-        f"Instance {instance.id[:12]} {how} (restart count {budget.outlook(row)})",
+        f"Instance {instance.id[:12]} {how} (restart count {count})",
     )
 
 

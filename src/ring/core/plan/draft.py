@@ -104,6 +104,8 @@ class RowDraft:
         self.instances: dict[InstanceName, Instance] = {
             name: i for name, i in seen.instances.items() if i.deployment_id == row.id
         }
+        self.vanished = 0
+        """Instances that are gone, in whose name another one is there."""
         self.failed = False
         """Something was counted or refused in this pass."""
         self.promoted = False
@@ -160,11 +162,19 @@ class RowDraft:
             reason = Why.ATTEMPT
         moved = replace(entry, phase=phase, reason=reason, since=self.now.wall)
         self.put(moved)
+        if phase is not entry.phase:
+            self.draft.retry_at.pop(entry.name, None)  # what was tried was something else
         return moved
 
     # operations
     def operation(self, name: InstanceName) -> OperationView | None:
         return self.draft.in_flight.get(name)
+
+    def is_busy(self, name: InstanceName) -> bool:
+        """An operation on it is in flight, or begins with this plan."""
+        return self.operation(name) is not None or any(
+            action.name == name for action in self.draft.actions
+        )
 
     def outcomes(self) -> list[Outcome]:
         return [o for o in self.draft.view.outcomes if o.action.deployment_id == self.row.id]
@@ -186,7 +196,7 @@ class RowDraft:
         have made another instance under it than the entry knows.
         """
         for entry in self.entries(Phase.STOPPING, Phase.COUNTED):
-            if self.operation(entry.name) is not None:
+            if self.is_busy(entry.name):
                 continue
             _, at = self.draft.retry_at.get(entry.name, (0, self.now.mono))
             if at > self.now.mono:

@@ -203,7 +203,8 @@ def _is_settle(outcome: Outcome) -> bool:
 def _attached(row: RowDraft, outcome: Outcome) -> None:
     name = outcome.action.name
     row.draft.retry_at.pop(name, None)
-    if row.entry(name) is not None:
+    instance = row.instances.get(name)
+    if row.entry(name) is not None and instance is not None and instance.is_live:
         row.event(Level.INFO, "instance_attached", f"Instance {name} is on its network again")
 
 
@@ -231,10 +232,12 @@ def _try_again(row: RowDraft, outcome: Outcome, failure: Failure) -> None:
     row.draft.retry_at[name] = (times, row.now.mono + wait_s)
     if isinstance(outcome.action, InspectInstance):
         return
+    if failure.kind is FailureClass.CANCELLED:
+        return
     if isinstance(outcome.action, AttachInstance):
         attaching.tell(row, name, f"it cannot be connected: {failure.message}; it is tried again")
         return
-    if failure.kind not in {FailureClass.UNAVAILABLE, FailureClass.CANCELLED}:
+    if failure.kind is not FailureClass.UNAVAILABLE:
         row.event(
             Level.ERROR,
             "teardown_failed",

@@ -35,6 +35,8 @@ CONNECT_TIMEOUT_S = 10.0
 CALL_TIMEOUT_S = 120.0
 """For connecting and short calls; streams have an idle bound of their own."""
 LONGEST_LINE_BYTES = 4 * 1024 * 1024
+LONGEST_TEXT = 2000
+"""Characters of what an engine or a registry says went wrong: it goes into events and answers."""
 _VERSION = re.compile(r"([0-9]{1,4})\.([0-9]{1,4})")
 
 
@@ -89,7 +91,7 @@ class Answer:
         with contextlib.suppress(Unavailable):
             said = self.json()
             if isinstance(said, dict) and isinstance(said.get("message"), str):
-                return str(said["message"]).strip()
+                return str(said["message"]).strip()[:LONGEST_TEXT]
         plain = self.content.decode(errors="replace").strip()
         return plain[:500] or f"HTTP status {self.status}"
 

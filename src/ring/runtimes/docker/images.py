@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import logging
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from ring.runtimes.base import Image, Unavailable
 from ring.runtimes.docker import failures, paths, payload, references
-from ring.runtimes.docker.connection import IdleTimeout
+from ring.runtimes.docker.connection import LONGEST_TEXT, IdleTimeout
 from ring.runtimes.docker.pulls import SharedPulls
 
 if TYPE_CHECKING:
@@ -139,14 +138,14 @@ async def _problem(stream: Stream) -> str | None:
         async for line in lines:
             error = _progress(line).get("error")
             if error is not None:
-                return str(error)
+                return str(error)[:LONGEST_TEXT]
     return None
 
 
 def _progress(line: bytes) -> payload.Payload:
     """A line that cannot be read is progress as well."""
     try:
-        return payload.as_payload(json.loads(line))
+        return payload.as_payload(payload.decode(line))
     except (ValueError, Unavailable):
         return {}
 

@@ -18,7 +18,11 @@ Payload = Mapping[str, object]
 def decode(content: bytes) -> object:
     """JSON of any shape."""
     try:
-        return json.loads(content)
+        value: object = json.loads(content)
+        if b"\\ud" in content.lower():
+            # Half of a pair is no text: nothing could store it, or send it on.
+            value = json.loads(json.dumps(value, ensure_ascii=False).encode(errors="replace"))
+        return value
     except (ValueError, RecursionError) as error:
         raise Unavailable("the engine's answer is not JSON that can be read") from error
 

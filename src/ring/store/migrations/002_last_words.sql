@@ -7,4 +7,4 @@ CREATE TABLE last_words (
   lines TEXT NOT NULL
 );
 
-CREATE INDEX last_words_deployment ON last_words (deployment_id, seq DESC);
+CREATE UNIQUE INDEX last_words_instance ON last_words (deployment_id, instance_id);

@@ -16,3 +16,7 @@ DELETE FROM deployment_event WHERE deployment_id = :deployment_id AND seq <= (
 SELECT id, deployment_id, timestamp, level, message, component, reason FROM deployment_event
 WHERE deployment_id = :deployment_id AND (:level IS NULL OR level = :level)
 ORDER BY seq DESC LIMIT :limit;
+
+-- name: count_of
+SELECT count(*) AS events FROM deployment_event
+WHERE deployment_id = :deployment_id AND reason = :reason AND timestamp > :since;
