@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import json
+import uuid
+from contextlib import closing
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.e2e.polling import wait_until
-from tests.e2e.proxy import Answer, Fate
+from tests.e2e.proxy import Answer, EngineProxy, Fate
 from tests.e2e.story import STEADY
 
 if TYPE_CHECKING:
     from tests.e2e.conftest import Tell
     from tests.e2e.engine import OwnEngine
-    from tests.e2e.proxy import EngineProxy
     from tests.e2e.story import Story
 
 pytestmark = pytest.mark.engine
@@ -93,6 +95,33 @@ def test_an_engine_that_ends_and_comes_back_costs_nothing(
             assert story.told(reason, name) == []
         assert len(story.told("scale_up", name)) == 2 * count
     assert len(story.containers()) == sum(WORKERS.values())
+
+
+def test_an_engine_that_is_replaced_behind_its_socket_costs_nothing(
+    own_engine: OwnEngine, tell: Tell, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """As a service manager does that holds the socket: calls wait for the new process, none fails.
+
+    The new one knows nothing of the ends that the old one brought about.
+    """
+    path = tmp_path_factory.getbasetemp() / f"{uuid.uuid4().hex[:8]}.sock"
+    engine = Path(own_engine.docker.host.removeprefix("unix://"))
+    with closing(EngineProxy(engine, path)) as held:
+        story = tell(docker=own_engine.docker, docker_host=held.host)
+        before = _apply_all(story)
+        waiting = held.rule("", Fate.LATE)
+        held.cut("")
+        own_engine.stop()
+        own_engine.start()
+        held.lift(waiting)
+        for name, count in WORKERS.items():
+            after = {one.id for one in story.wait_whole(count, name, within_s=40)}
+            assert not after & before[name]
+            assert story.row(name)["restart_count"] == 0
+            for reason in ("container_crashed", "container_completed"):
+                assert story.told(reason, name) == []
+        assert len(story.containers()) == sum(WORKERS.values())
+        story.ring.kill()
 
 
 def test_what_is_asked_for_while_the_engine_is_away_is_done_when_it_is_back(
