@@ -16,7 +16,7 @@ from ring.core.model.capabilities import Capabilities
 from ring.core.model.ids import DeploymentId, InstanceId, InstanceName
 from ring.core.model.observed import Instance, Listing, State
 from ring.core.model.spec import DeploymentSpec
-from ring.engine.logs import Logs
+from ring.engine.reading.logs import Logs
 from ring.runtimes.fake import Container, FakeEngine, FakeRuntime
 from ring.security.passwords import hash_password
 from ring.security.tokens import mint

@@ -256,10 +256,7 @@ def test_a_start_that_is_not_answered_costs_nothing_and_leaves_nothing(
 def test_a_death_while_the_event_stream_is_cut_is_counted_once(
     proxy: EngineProxy, tell: Tell
 ) -> None:
-    """The engine is told how far it had been heard, and repeats the rest.
-
-    Only a connection that has lived for a while is taken up at once: the sweeps tell its age.
-    """
+    """The engine is told how far it had been heard, and repeats the rest."""
     story = tell(docker_host=proxy.host, interval_s=1)
     story.applied(story.worker(replicas=2))
     before = {one.id for one in story.wait_whole(2)}

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from ring.core.plan.planner import plan
 from ring.core.plan.view import Limits
-from ring.engine.admission import Admission
 from ring.engine.engine import Engine
+from ring.engine.operating.admission import Admission
 from ring.runtimes.fake import FakeRuntime
 from tests.engine.bench import AUTHOR, Bench
 

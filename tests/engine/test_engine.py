@@ -13,7 +13,7 @@ from ring.core.model.operations import StartInstance
 from ring.core.model.status import Status
 from ring.core.plan.view import Limits
 from ring.engine.engine import Engine, lane_widths, spread
-from ring.engine.starting import FINISH_S
+from ring.engine.operating.starting import FINISH_S
 from ring.runtimes.base import RuntimeFailure
 from ring.runtimes.fake import CAPABILITIES
 from tests.engine.bench import DIGEST, WEB, Bench

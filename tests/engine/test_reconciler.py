@@ -112,7 +112,7 @@ class FullStore:
 
 
 def told(caplog: pytest.LogCaptureFixture) -> list[str]:
-    return [one.message for one in caplog.records if one.name == "ring.engine.outage"]
+    return [one.message for one in caplog.records if one.name == "ring.engine.store_outage"]
 
 
 def test_a_store_that_fails_is_tried_again_later_and_later(

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from ring.core.model.deployment import Deployment
     from ring.core.model.ids import DeploymentId
     from ring.core.model.observed import Instance
-    from ring.engine.logs import Logs
+    from ring.engine.reading.logs import Logs
 
 
 class Engine(Protocol):

@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING
 
 from ring.core.model.observed import State
 from ring.core.plan.planner import plan
-from ring.engine.admission import Admission
-from ring.engine.executor import RuntimeExecutor
 from ring.engine.journal import Journal
-from ring.engine.logs import Logs
-from ring.engine.observer import Observer
-from ring.engine.operations import Operations
-from ring.engine.orphans import Orphans
+from ring.engine.observing.observer import Observer
+from ring.engine.observing.orphans import Orphans
+from ring.engine.operating.admission import Admission
+from ring.engine.operating.executor import RuntimeExecutor
+from ring.engine.operating.operations import Operations
+from ring.engine.operating.starting import Starter
+from ring.engine.reading.logs import Logs
 from ring.engine.reconciler import Reconciler, random_suffix
-from ring.engine.starting import Starter
 from ring.engine.wakeups import Wakeups
 from ring.runtimes.base import RuntimeFailure
 

@@ -7,7 +7,7 @@ import logging
 from typing import TYPE_CHECKING
 
 from ring.core.errors import HostError
-from ring.engine.outage import Backoff
+from ring.engine.store_outage import Backoff
 
 if TYPE_CHECKING:
     from ring.core.model.events import EventDraft

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from ring.core.errors import HostError
 from ring.core.plan.planner import plan
 from ring.core.plan.view import Memory, Now, RuntimeView, View
-from ring.engine.outage import Outage
+from ring.engine.store_outage import Outage
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from ring.clock import Clock
     from ring.core.model.ids import GroupKey
     from ring.core.plan.view import Limits, NameSource, Plan
-    from ring.engine.observer import Observer
-    from ring.engine.operations import Operations
+    from ring.engine.observing.observer import Observer
+    from ring.engine.operating.operations import Operations
     from ring.engine.wakeups import Wakeups
     from ring.store.store import Store
 

@@ -13,8 +13,8 @@ from ring.core.model.ids import DeploymentId, InstanceName
 from ring.core.model.spec import DeploymentSpec
 from ring.core.plan.planner import plan
 from ring.core.plan.view import Limits
-from ring.engine.admission import Admission
 from ring.engine.engine import Engine
+from ring.engine.operating.admission import Admission
 from ring.runtimes.base import Image, Order
 from ring.runtimes.fake import FakeEngine, FakeRuntime, Request
 from ring.store.store import Author, Store

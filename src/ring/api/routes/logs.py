@@ -15,7 +15,7 @@ from ring.api.queries import number, switch
 from ring.core.errors import UserError
 from ring.core.logs import parse_since
 from ring.core.model.ids import DeploymentId
-from ring.engine.logs import Wanted
+from ring.engine.reading.logs import Wanted
 from ring.runtimes.base import RuntimeFailure
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from ring.api.calls import Call, Services
     from ring.core.model.logs import LogRecord
-    from ring.engine.logs import Follower
+    from ring.engine.reading.logs import Follower
 
 _TAIL = 100
 _CAP = 999_999_999

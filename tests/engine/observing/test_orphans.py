@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from ring.core.model.ids import DeploymentId
 from ring.core.plan.view import Plan
-from ring.engine.orphans import Orphans
+from ring.engine.observing.orphans import Orphans
 from tests.engine.bench import AUTHOR, Bench
 
 if TYPE_CHECKING:

@@ -21,7 +21,7 @@ from ring.core.model.operations import (
     StartFailed,
     StartInstance,
 )
-from ring.engine.operations import PATIENCE_S, Operations
+from ring.engine.operating.operations import PATIENCE_S, Operations
 from tests.virtual_time import VirtualClock, VirtualLoop, run
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ import logging
 from typing import TYPE_CHECKING
 
 from ring.core.model.operations import RemoveInstance
-from ring.engine.removing import SHORT_CALL_S, remove
+from ring.engine.operating.removing import SHORT_CALL_S, remove
 from ring.runtimes.base import RuntimeFailure
 
 if TYPE_CHECKING:

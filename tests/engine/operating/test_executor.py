@@ -26,12 +26,12 @@ from ring.core.model.operations import (
     StartInstance,
 )
 from ring.core.plan.view import Limits
-from ring.engine.admission import Admission
-from ring.engine.executor import RuntimeExecutor
 from ring.engine.journal import Journal
-from ring.engine.last_words import LONGEST_LINE
-from ring.engine.observer import Observer
-from ring.engine.starting import FINISH_S, Starter
+from ring.engine.observing.observer import Observer
+from ring.engine.operating.admission import Admission
+from ring.engine.operating.executor import RuntimeExecutor
+from ring.engine.operating.last_words import LONGEST_LINE
+from ring.engine.operating.starting import FINISH_S, Starter
 from ring.runtimes.base import RuntimeFailure, Unavailable
 from tests.engine.bench import AUTHOR, DIGEST, Bench
 

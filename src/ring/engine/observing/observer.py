@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, assert_never
 from ring.core.model.events import EventDraft, Level
 from ring.core.model.ledger import Phase
 from ring.core.model.observed import Exit, Instance, Listing, State, Unknown
-from ring.engine.known import Known, Table
+from ring.engine.observing.known import Known, Table
 from ring.runtimes.base import (
     CameUp,
     Destroyed,
@@ -56,7 +56,7 @@ PAUSED = (
     "was paused from outside Ring and is left so: it counts as live; unpause it, or remove it to "
     "have it replaced"
 )
-STEADY_S = 5.0  # a connection that lived so long breaks for the first time
+STEADY_S = 5.0  # a connection that lived so long breaks as if for the first time
 
 
 class Observer:

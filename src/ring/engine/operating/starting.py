@@ -15,8 +15,8 @@ from ring.core.model.failures import Failure, FailureClass
 from ring.core.model.observed import State
 from ring.core.model.operations import Result, Started, StartFailed
 from ring.core.model.spec import SecretRef
-from ring.engine.admission import Admission, Promise
-from ring.engine.removing import clear
+from ring.engine.operating.admission import Admission, Promise
+from ring.engine.operating.removing import clear
 from ring.runtimes.base import Gone, Image, NameTaken, Order, RuntimeFailure
 
 if TYPE_CHECKING:

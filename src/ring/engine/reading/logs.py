@@ -17,7 +17,7 @@ from ring.core.logs import Bookmark, record
 from ring.core.model.logs import LogQuery
 from ring.core.model.observed import State, Unknown
 from ring.core.model.status import FINAL
-from ring.engine.backlog import Backlog
+from ring.engine.reading.backlog import Backlog
 from ring.runtimes import base
 from ring.runtimes.base import Gone, RuntimeFailure, Unavailable
 

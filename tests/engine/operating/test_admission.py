@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from ring.core.model.failures import FailureClass
-from ring.engine.admission import MIB, Admission, available_memory_bytes, required_bytes
+from ring.engine.operating.admission import MIB, Admission, available_memory_bytes, required_bytes
 from ring.runtimes.base import RuntimeFailure
 from tests.engine.bench import spec
 

@@ -15,8 +15,8 @@ from ring.core.model.ids import InstanceName
 from ring.core.model.logs import LogLevel, LogRecord
 from ring.core.model.status import Status
 from ring.core.plan.view import Plan
-from ring.engine.backlog import Backlog
-from ring.engine.logs import Logs, Wanted
+from ring.engine.reading.backlog import Backlog
+from ring.engine.reading.logs import Logs, Wanted
 from ring.runtimes.base import RuntimeFailure, Unavailable
 from ring.runtimes.fake import FakeRuntime
 from tests.engine.bench import Bench
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from ring.core.model.deployment import Deployment
     from ring.core.model.observed import Instance
-    from ring.engine.logs import Follower
+    from ring.engine.reading.logs import Follower
     from ring.runtimes.base import Runtime
 
 

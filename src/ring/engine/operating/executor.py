@@ -21,16 +21,16 @@ from ring.core.model.operations import (
     StartFailed,
     StartInstance,
 )
-from ring.engine import last_words
-from ring.engine.removing import SHORT_CALL_S, clear, remove
+from ring.engine.operating import last_words
+from ring.engine.operating.removing import SHORT_CALL_S, clear, remove
 from ring.runtimes.base import Gone, RuntimeFailure
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from ring.core.model.deployment import Deployment
-    from ring.engine.observer import Observer
-    from ring.engine.starting import Starter
+    from ring.engine.observing.observer import Observer
+    from ring.engine.operating.starting import Starter
     from ring.runtimes.base import Runtime
     from ring.store.store import Store
 

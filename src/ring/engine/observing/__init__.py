@@ -1,0 +1,1 @@
+"""What the runtimes hold, as far as this process has been told."""

@@ -1,0 +1,1 @@
+"""What instances write, for whoever asks."""
