@@ -224,6 +224,27 @@ def test_a_store_that_fails_is_told_with_the_way_out_and_logged_now_and_then(
     assert not any(record.exc_info for record in caplog.records)
 
 
+def test_who_is_not_known_does_not_hear_how_the_database_fails(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    world.store._database._writer.executescript(
+        "PRAGMA foreign_keys = OFF; DROP TABLE token; DROP TABLE user"
+    )
+    with caplog.at_level(logging.ERROR, logger="ring.api"):
+        body = {"username": "admin", "password": "changeme"}
+        replies = [
+            world.call("GET", "/deployments"),
+            world.call("POST", "/login", token=None, body=body),
+        ]
+    for reply in replies:
+        assert reply.status == 500
+        assert reply.json["detail"] == "the server cannot read its database; its log says why"
+        assert b"no such table" not in reply.body
+    for line, table in zip(caplog.messages, ("token", "user"), strict=True):
+        assert line.startswith("a request failed: cannot read the database: ")
+        assert table in line
+
+
 def test_what_is_not_http_is_left_alone(world: World) -> None:
     async def ask() -> None:
         exchange = Exchange(world.app, Question("GET", "/"))

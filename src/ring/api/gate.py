@@ -13,7 +13,7 @@ from starlette.responses import Response
 from ring.api import problems
 from ring.api.calls import Call, Caller
 from ring.api.deadline import within
-from ring.api.problems import Problem
+from ring.api.problems import Problem, Unread
 from ring.api.routing import Guarded, Public, Router
 from ring.api.streams import Streamed
 from ring.core.access import allows
@@ -63,6 +63,8 @@ class Gate:
                 raise Problem(404, "no such path")
             return await self._dispatch(request, match)
         except Problem as problem:
+            if isinstance(problem, Unread):
+                self._complain(problem.why)
             return await self._refusal(problem, path)
         except UserError as error:
             return await self._refusal(problems.of(error), path)
@@ -122,7 +124,10 @@ class Gate:
         """Raises 401 without saying why."""
         clear = _bearer(request)
         key = token_hash(clear) if clear else None
-        token = self._valid(key) if key else None
+        try:
+            token = self._valid(key) if key else None
+        except HostError as error:
+            raise Unread(error.message) from error
         if key is None or token is None:
             raise Problem(401, "Invalid token", headers={"WWW-Authenticate": "Bearer"})
         self._services.store.touch_token(token)

@@ -8,7 +8,8 @@ from collections import Counter
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from ring.api.problems import Problem
+from ring.api.problems import Problem, Unread
+from ring.core.errors import HostError
 from ring.security.passwords import Passwords
 from ring.security.peers import peer_of
 from ring.security.throttle import Throttle
@@ -51,7 +52,10 @@ class Logins:
         self._passwords.close()
 
     async def _verified(self, body: LoginBody, key: tuple[str, str]) -> User:
-        user = self._store.user_named(body.username)
+        try:
+            user = self._store.user_named(body.username)
+        except HostError as error:
+            raise Unread(error.message) from error
         known = user.password if user else None
         matched = await self._passwords.verify(known, body.password)
         if user is None or not matched or user.status != "active":

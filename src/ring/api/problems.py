@@ -39,6 +39,14 @@ class Problem(Exception):
         self.headers = dict(headers or {})
 
 
+class Unread(Problem):
+    """The database failed before it was known who asks: only the log says how."""
+
+    def __init__(self, why: str) -> None:
+        super().__init__(500, "the server cannot read its database; its log says why")
+        self.why = why
+
+
 def invalid(violations: Sequence[Violation]) -> Problem:
     """422 with every violation."""
     lines = [f"{each.path}: {each.message}" if each.path else each.message for each in violations]
