@@ -18,7 +18,8 @@ from ring.api.table import ROUTES
 from ring.core.model.failures import FailureClass
 from ring.core.model.ids import DeploymentId
 from ring.core.plan.view import Plan
-from ring.runtimes.base import RuntimeFailure
+from ring.engine.reading.places import Room
+from ring.runtimes.base import RuntimeFailure, Unavailable
 from tests.api.client import Exchange, Question
 
 if TYPE_CHECKING:
@@ -144,11 +145,135 @@ def test_a_runtime_that_is_not_driven(world: World, made: str) -> None:
     assert (reply.status, reply.json["detail"]) == (404, "this server drives no runtime 'docker'")
 
 
-def test_a_runtime_that_fails(world: World, made: str) -> None:
-    failure = RuntimeFailure(FailureClass.OTHER, "cannot read the logs of instance a")
+AWAY = "the runtime cannot be asked for logs now"
+HINT = "no permission on /var/run/docker.sock; run as root"
+
+
+@pytest.mark.parametrize(
+    ("failure", "detail"),
+    [
+        (Unavailable(HINT), AWAY),
+        (
+            RuntimeFailure(FailureClass.OTHER, HINT),
+            "the runtime refuses to tell these logs; the server's log says why",
+        ),
+    ],
+)
+def test_why_a_runtime_fails_is_for_the_log_alone(
+    world: World,
+    made: str,
+    failure: RuntimeFailure,
+    detail: str,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     world.instances.engine.refusals["logs"] = failure
-    reply = read(world, made)
-    assert (reply.status, reply.json["detail"]) == (500, "cannot read the logs of instance a")
+    for _ in range(3):
+        reply = read(world, made)
+        assert (reply.status, reply.json["detail"]) == (500, detail)
+        assert b"docker.sock" not in reply.body
+    said = [(record.levelname, record.getMessage()) for record in caplog.records]
+    assert said == [("WARNING", f"cannot read logs: {HINT}")]
+
+
+def test_a_long_answer_that_breaks_off_does_not_say_why(
+    world: World, made: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(logs, "_WHOLE_BYTES", 10)
+
+    async def broken_off() -> bytes:
+        exchange = world.open("GET", f"/deployments/{made}/logs")
+        assert (await exchange.head()).status == 200
+        world.instances.engine.refusals["logs"] = Unavailable(HINT)
+        return b"".join([piece async for piece in exchange.pieces()])
+
+    body = world.run(broken_off())
+    assert b'"a1"' in body
+    assert b'"b1"' not in body
+    assert not body.endswith(b"]")
+    assert b"docker.sock" not in body
+    assert [record.getMessage() for record in caplog.records] == [f"cannot read logs: {HINT}"]
+
+
+def test_a_stream_does_not_say_why_a_runtime_fails(world: World, made: str) -> None:
+    world.instances.engine.refusals["logs"] = RuntimeFailure(FailureClass.OTHER, HINT)
+
+    async def follow() -> bytes:
+        exchange = world.open("GET", f"/deployments/{made}/logs?follow=true")
+        assert (await exchange.head()).status == 200
+        await asyncio.sleep(0)
+        world.app.end_streams()
+        return b"".join([piece async for piece in exchange.pieces()])
+
+    assert world.run(follow()) == b""
+
+
+# how much is read at once
+
+
+def test_a_stream_that_cannot_have_all_instances_is_refused(world: World, made: str) -> None:
+    world.engine.logs._room = Room(most=3, most_of_one=2)
+    other = world.token(scopes=["deployments:read"], namespaces=["shop"])
+    target = f"/deployments/{made}/logs"
+
+    async def follow() -> None:
+        first = world.open("GET", f"{target}?follow=true")
+        assert (await first.head()).status == 200
+        for query in ("?follow=true", ""):
+            refused = await world.open("GET", f"{target}{query}").reply()
+            assert (refused.status, refused.headers["retry-after"]) == (503, "5")
+            assert "too many instances are being read" in refused.json["detail"]
+        refused = await world.open("GET", f"{target}?follow=true", token=other).reply()
+        assert refused.status == 503
+        narrow = world.open("GET", f"{target}?follow=true&container=aaaa", token=other)
+        assert (await narrow.head()).status == 200
+        await anext(first.pieces())
+        await anext(narrow.pieces())
+        assert len(world.instances.engine.readers) == 3
+        for exchange in (first, narrow):
+            await exchange.leave()
+        again = world.open("GET", f"{target}?follow=true", token=other)
+        assert (await again.head()).status == 200
+        await again.leave()
+
+    world.run(follow())
+    assert not world.engine.logs._room._taken
+
+
+def test_more_instances_than_anybody_may_read_are_told_apart(world: World, made: str) -> None:
+    world.engine.logs._room = Room(most=3, most_of_one=1)
+    reply = read(world, made, "?follow=true")
+    assert reply.status == 503
+    assert "it has 2 instances and at most 1 are read at once" in reply.json["detail"]
+
+
+@pytest.mark.parametrize("query", ["", "?follow=true"])
+def test_head_keeps_no_place(
+    world: World, made: str, query: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(logs, "_WHOLE_BYTES", 10)
+    assert world.call("HEAD", f"/deployments/{made}/logs{query}").status == 200
+    world.run(asyncio.sleep(0))
+    assert not world.engine.logs._room._taken
+    assert not world.app._services.streams._open
+
+
+def test_a_long_list_counts_as_a_stream(
+    world: World, made: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(logs, "_WHOLE_BYTES", 10)
+    monkeypatch.setattr(streams, "_MOST_OF_ONE", 1)
+    target = f"/deployments/{made}/logs"
+
+    async def ask() -> list[int]:
+        first = world.open("GET", f"{target}?follow=true")
+        statuses = [(await first.head()).status]
+        refused = await world.open("GET", target).reply()
+        await first.leave()
+        statuses += [refused.status, (await world.open("GET", target).reply()).status]
+        return statuses
+
+    assert world.run(ask()) == [200, 503, 200]
+    assert not world.engine.logs._room._taken
 
 
 def test_a_long_answer_is_sent_while_it_is_read(

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import fcntl
 import http.client
 import json
 import signal
 import socket
+import sys
+import termios
 from contextlib import closing
 from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
@@ -538,3 +541,141 @@ def test_a_client_that_asks_on_has_taken_the_end_of_its_stream(
         return answer
 
     assert made.encode() in served.run(scenario)
+
+
+class Listed:
+    """A deployment whose list of logs is longer than fits between two sockets."""
+
+    def __init__(self, world: World, port: int) -> None:
+        self._world = world
+        self._port = port
+        self.id: str = world.apply().json["id"]
+        instance = world.instances.start(self.id, "aaaa")
+        world.instances.engine.write(instance, ("x" * 60_000 + "\n") * 60)
+
+    def connect(self, query: str = "?tail=60") -> socket.socket:
+        """Who has read the first byte of it."""
+        link = socket.socket()
+        link.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        link.connect(("127.0.0.1", self._port))
+        link.sendall(
+            f"GET /deployments/{self.id}/logs{query} HTTP/1.1\r\nHost: x\r\n"
+            f"Authorization: Bearer {self._world.admin}\r\n\r\n".encode()
+        )
+        assert link.recv(1) == b"H"
+        return link
+
+    def is_held(self) -> bool:
+        """Of what it takes, something is not given back."""
+        return bool(self._world.app._services.streams._open or self._world.engine.logs._room._taken)
+
+
+def test_a_client_that_takes_nothing_of_a_long_list_is_cut(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connection, "_IDLE_S", 0.2)
+    served = Served(world)
+    listed = Listed(world, served.port)
+
+    async def scenario() -> bytes:
+        link = await asyncio.to_thread(listed.connect)
+        assert listed.is_held()
+        async with asyncio.timeout(5):
+            while listed.is_held():  # noqa: ASYNC110 - what it does is what is asked
+                await asyncio.sleep(0.01)
+        return await asyncio.to_thread(heard, link)
+
+    assert b"0\r\n\r\n" not in served.run(scenario)
+
+
+def test_a_client_that_takes_a_long_list_slowly_gets_all_of_it(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connection, "_IDLE_S", 0.2)
+    served = Served(world)
+    listed = Listed(world, served.port)
+
+    async def scenario() -> tuple[bytes, float]:
+        loop = asyncio.get_running_loop()
+        link = await asyncio.to_thread(listed.connect)
+        link.setblocking(False)
+        began, answer = loop.time(), b""
+        with contextlib.closing(link):
+            while not answer.endswith(b"]\r\n0\r\n\r\n"):
+                rested = len(answer) // 100_000
+                piece = await loop.sock_recv(link, 100_000)
+                assert piece
+                answer += piece
+                if len(answer) // 100_000 > rested:
+                    await asyncio.sleep(0.03)
+        return answer, loop.time() - began
+
+    answer, took_s = served.run(scenario)
+    assert len(answer) > 60 * 60_000
+    assert took_s > 0.8
+    assert not listed.is_held()
+
+
+def test_a_client_that_takes_nothing_of_a_whole_answer_is_cut(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connection, "_IDLE_S", 0.2)
+    served = Served(world, drain_s=30)
+    listed = Listed(world, served.port)
+
+    async def scenario() -> tuple[float, socket.socket]:
+        link = await asyncio.to_thread(listed.connect, "?tail=15")
+        assert not listed.is_held()
+        return asyncio.get_running_loop().time(), link
+
+    began, link = served.run(scenario)
+    assert world.runner.get_loop().time() - began < 3
+    assert not heard(link).endswith(b"]")
+
+
+def test_a_follower_may_pause(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connection, "_IDLE_S", 0.05)
+    served = Served(world)
+    listed = Listed(world, served.port)
+
+    async def scenario() -> bool:
+        link = await asyncio.to_thread(listed.connect, "?follow=true&tail=60")
+        with contextlib.closing(link):
+            await asyncio.sleep(0.5)
+            return listed.is_held()
+
+    assert served.run(scenario)
+
+
+def test_a_client_that_asks_on_without_reading_is_cut_all_the_same(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(streams, "_TAKEN_S", 0.2)
+    world.app._services.streams.gone_s = 0.05
+    served = Served(world)
+    listed = Listed(world, served.port)
+
+    async def scenario() -> None:
+        link = await asyncio.to_thread(listed.connect, "?follow=true&tail=60")
+        await _stuck(link)
+        row = world.store.deployment(DeploymentId(listed.id))
+        assert row is not None
+        assert await world.store.commit(Plan(purge=(row,)))
+        with contextlib.closing(link):
+            async with asyncio.timeout(5):
+                while world.instances._watchers:  # noqa: ASYNC110 - the stream ends, and is not taken
+                    await asyncio.sleep(0.01)
+                link.sendall(b"GET /healthz HTTP/1.1\r\n")
+                while listed.is_held():  # noqa: ASYNC110 - what it does is what is asked
+                    await asyncio.sleep(0.01)
+
+    served.run(scenario)
+
+
+async def _stuck(link: socket.socket) -> None:
+    """Until nothing has moved for some looks: what lies between is full."""
+    looks = [0]
+    while looks[-1] == 0 or looks[-10:] != looks[-1:] * 10:
+        await asyncio.sleep(0.01)
+        waiting = fcntl.ioctl(link, termios.FIONREAD, bytes(4))
+        looks.append(int.from_bytes(waiting, sys.byteorder))

@@ -201,6 +201,33 @@ def test_open_streams_are_bounded(world: World, monkeypatch: pytest.MonkeyPatch)
     assert world.run(follow()) == [200, 503, 200]
 
 
+def test_one_token_does_not_keep_all_others_out(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(streams, "_MOST_OF_ONE", 1)
+    made = world.apply().json["id"]
+    target = f"/deployments/{made}/events?follow=true"
+    other = world.token(scopes=["deployments:read"], namespaces=["shop"])
+
+    async def follow() -> list[int]:
+        first = world.open("GET", target, token=other)
+        statuses = [(await first.head()).status]
+        refused = await world.open("GET", target, token=other).reply()
+        assert "of this token" in refused.json["detail"]
+        assert refused.headers["retry-after"] == "5"
+        admin = world.open("GET", target)
+        statuses += [refused.status, (await admin.head()).status]
+        await first.leave()
+        later = world.open("GET", target, token=other)
+        statuses.append((await later.head()).status)
+        for exchange in (admin, later):
+            await exchange.leave()
+        return statuses
+
+    assert world.run(follow()) == [200, 503, 200, 200]
+    assert not world.app._services.streams._open
+
+
 class Source:
     """Yields what it is given, then waits; notes that it was closed."""
 
@@ -221,7 +248,7 @@ def test_a_client_that_leaves_releases_the_source() -> None:
     source = Source(b"data: 1\n\n")
 
     async def follow() -> list[bytes]:
-        exchange = Exchange(EventStream(source(), Streams()), Question("GET", "/"))
+        exchange = Exchange(EventStream(source(), Streams(), "t"), Question("GET", "/"))
         await exchange.head()
         first = await anext(exchange.pieces())
         await exchange.leave()
@@ -237,7 +264,7 @@ def test_silence_is_filled(monkeypatch: pytest.MonkeyPatch) -> None:
     async def follow(quiet_s: float) -> list[bytes]:
         monkeypatch.setattr(streams, "KEEP_ALIVE_S", quiet_s)
         ends = Streams()
-        exchange = Exchange(EventStream(source(), ends), Question("GET", "/"))
+        exchange = Exchange(EventStream(source(), ends, "t"), Question("GET", "/"))
         await exchange.head()
         asyncio.get_running_loop().call_later(0.01, ends.close)
         return [piece async for piece in exchange.pieces()]
@@ -252,7 +279,9 @@ def test_a_source_that_fails_is_logged_and_ends(caplog: pytest.LogCaptureFixture
         raise ValueError("lost")
 
     async def follow() -> bytes:
-        return (await Exchange(EventStream(broken(), Streams()), Question("GET", "/")).reply()).body
+        return (
+            await Exchange(EventStream(broken(), Streams(), "t"), Question("GET", "/")).reply()
+        ).body
 
     with caplog.at_level(logging.ERROR, logger="ring.api"):
         assert asyncio.run(follow()) == b"data: 1\n\n"

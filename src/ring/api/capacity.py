@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import resource
 
+from ring.engine import places
+
 MOST = 1000
 MOST_OF_PEER = 256
 """Of one peer that is not this machine: a proxy in front is one, and so is an IPv6 /64."""
 SPARE = 64
 """Refused ones that are still heard out; further ones are closed at once."""
-_RESERVED_FILES = 256
-"""Kept for the database, the engines and their streams."""
+RESERVED_FILES = places.MOST + SPARE + 128
+"""Kept for logs being read, refused connections, and the rest: the database, and all other calls to
+an engine, of which a lane holds few at a time."""
 _LEAST = 16
 
 
@@ -19,4 +22,4 @@ def most_connections() -> int:
     files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     if files == resource.RLIM_INFINITY:
         return MOST
-    return min(MOST, max(_LEAST, files - _RESERVED_FILES))
+    return min(MOST, max(_LEAST, files - RESERVED_FILES))

@@ -3,8 +3,12 @@ a problem, not as text."""
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
+import sys
+import termios
 from collections import deque
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
@@ -14,6 +18,7 @@ from ring.security.peers import LOOPBACK, peer_of
 
 if TYPE_CHECKING:
     import asyncio
+    from collections.abc import Callable
 
     from starlette.types import Message, Receive, Scope, Send
     from uvicorn.config import Config
@@ -24,13 +29,26 @@ _HEAD_BYTES = 64 * 1024
 """Request line and headers."""
 _HEAD_S = 10.0
 """Time for one request's line and headers."""
-LINGERS = "ring.lingers"
-"""In a request's scope: called with seconds, it ends the connection if what was sent before has not
-been taken by then."""
+LINK = "ring.link"
+"""In a request's scope: the Link its answer goes out by."""
+_IDLE_S = 30.0
+"""A client that takes nothing of an answer for so long is gone, or means to hold it."""
 _LINGER_S = 1.0
 _LINGER_BYTES = 4 * 1024 * 1024
 _TOO_LARGE = Problem(431, f"request line and headers exceed {_HEAD_BYTES} bytes")
 _TOO_MANY = Problem(503, "too many connections; try again", headers={"Retry-After": "1"})
+
+
+class Link(Protocol):
+    """What an answer may ask of its connection."""
+
+    def flush_within(self, seconds: float) -> None:
+        """Ends it if what was sent before has not been taken by then."""
+        ...
+
+    def expect_taking(self) -> None:
+        """Ends it when the client takes nothing for a while of what there is for it."""
+        ...
 
 
 class Connection(HttpToolsProtocol):
@@ -47,6 +65,7 @@ class Connection(HttpToolsProtocol):
     """Since the last answer of this connection."""
     _linger_timer: asyncio.TimerHandle | None = None
     _flush_timer: asyncio.TimerHandle | None = None
+    """Of answers that are whole, or that nobody but the client keeps from being so."""
     _refusal = Problem(400, "not a valid HTTP request")
     _is_last = False
     """The answer under way was started before its request had ended."""
@@ -104,8 +123,10 @@ class Connection(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
-        if self._flush_timer is not None:  # whoever asks again has taken the answer before
+        # Whoever asks again need not have taken the answer before.
+        if self._flush_timer is not None and self.transport.get_write_buffer_size() == 0:
             self._flush_timer.cancel()
+            self._flush_timer = None
         self._head_bytes = 0
         self._progress()
         self._expect_head()
@@ -132,8 +153,10 @@ class Connection(HttpToolsProtocol):
         self._cycles.popleft()
         if self._is_last and not self.transport.is_closing():
             self._linger()
-        else:
-            super().on_response_complete()
+            return
+        if self._flush_timer is None and self.transport.get_write_buffer_size():
+            self._watch(None)
+        super().on_response_complete()
 
     def send_400_response(self, msg: str) -> None:
         """Not into an answer that is still being sent."""
@@ -159,7 +182,7 @@ class Connection(HttpToolsProtocol):
             # is still sending.
             cycle.keep_alive = True
 
-        await self._inner({**scope, LINGERS: self._flush_within}, receive, send_last)
+        await self._inner({**scope, LINK: self}, receive, send_last)
 
     def _refuse(self) -> None:
         self._abandon()
@@ -184,12 +207,43 @@ class Connection(HttpToolsProtocol):
         self.transport.write_eof()
         self._linger_timer = self.loop.call_later(_LINGER_S, self.transport.abort)
 
-    def _flush_within(self, seconds: float) -> None:
-        self._flush_timer = self.loop.call_later(seconds, self._cut_if_unflushed)
+    def flush_within(self, seconds: float) -> None:
+        self._flush_by(seconds, self._cut_if_unflushed)
+
+    def expect_taking(self) -> None:
+        self._watch(self._cycles[0] if self._cycles else None)
+
+    def _watch(self, answer: RequestResponseCycle | None) -> None:
+        """Until all is taken, and the answer is whole if it is not yet."""
+        untaken = self._untaken()
+        self._flush_by(_IDLE_S, lambda: self._cut_if_idle(answer, untaken))
+
+    def _flush_by(self, seconds: float, then: Callable[[], None]) -> None:
+        if self._flush_timer is not None:
+            self._flush_timer.cancel()
+        self._flush_timer = self.loop.call_later(seconds, then)
 
     def _cut_if_unflushed(self) -> None:
+        self._flush_timer = None
         if self.transport.get_write_buffer_size():
             self.transport.abort()
+
+    def _cut_if_idle(self, answer: RequestResponseCycle | None, untaken_before: int) -> None:
+        self._flush_timer = None
+        is_waiting = self.transport.get_write_buffer_size() > 0
+        if is_waiting and self._untaken() == untaken_before:
+            self.transport.abort()
+        elif is_waiting or (answer is not None and answer in self._cycles):
+            self._watch(answer)
+
+    def _untaken(self) -> int:
+        """Bytes that the client has not acknowledged. The kernel frees its share in large pieces:
+        without it a slow client would seem to take nothing."""
+        size = self.transport.get_write_buffer_size()
+        with contextlib.suppress(OSError):
+            link = self.transport.get_extra_info("socket").fileno()
+            size += int.from_bytes(fcntl.ioctl(link, termios.TIOCOUTQ, bytes(4)), sys.byteorder)
+        return size
 
     def _is_over(self) -> bool:
         """The last answer is given."""

@@ -5,19 +5,23 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-from contextlib import contextmanager
+from collections import Counter
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
 
 from starlette.responses import Response
 
-from ring.api.connection import LINGERS
+from ring.api.connection import LINK
 from ring.api.problems import Problem
 from ring.core.errors import HostError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Mapping
+    from contextlib import AbstractContextManager
 
     from starlette.types import Receive, Scope, Send
+
+    from ring.api.connection import Link
 
 KEEP_ALIVE_S = 15.0
 KEEP_ALIVE = b":\n\n"
@@ -28,7 +32,9 @@ _TAKEN_S = 5.0
 _TAKEN_AT_STOP_S = 0.5
 """The same when the server stops: one that does not read must not hold it up."""
 _MOST_OPEN = 256
-"""Event streams at once."""
+"""Streams at once, of events and of long lists."""
+_MOST_OF_ONE = 64
+"""Of these with one token, so that none can keep all others out."""
 
 _log = logging.getLogger("ring.api")
 
@@ -50,7 +56,8 @@ class Streams:
         self.gone_s = gone_s
         """How often it is asked whether there is still something to tell of; and how long what
         there was to tell may take."""
-        self._open = 0
+        self._open: Counter[str] = Counter()
+        """By holder."""
         self._closing = asyncio.Event()
 
     def close(self) -> None:
@@ -70,42 +77,69 @@ class Streams:
             await asyncio.sleep(self.gone_s)
         await asyncio.sleep(self.gone_s)
 
-    def admit(self) -> None:
-        """Raises 503 where as many are open as may be."""
-        if self._open >= _MOST_OPEN:
-            raise Problem(
-                503,
-                f"{_MOST_OPEN} streams are open: end one, or try again later",
-                headers={"Retry-After": "5"},
+    def admit(self, holder: str) -> None:
+        """Raises 503 where as many are open as may be, in all or of this holder."""
+        if self._open[holder] >= _MOST_OF_ONE:
+            raise busy(
+                f"{_MOST_OF_ONE} streams of this token are open: end one, or try again later"
             )
+        if self._open.total() >= _MOST_OPEN:
+            raise busy(f"{_MOST_OPEN} streams are open: end one, or try again later")
 
     @contextmanager
-    def counted(self) -> Iterator[None]:
-        self._open += 1
+    def counted(self, holder: str) -> Iterator[None]:
+        self._open[holder] += 1
         try:
             yield
         finally:
-            self._open -= 1
+            self._open[holder] -= 1
+            if not self._open[holder]:
+                del self._open[holder]
+
+
+def busy(detail: str) -> Problem:
+    """What ends by itself, or when somebody else ends something."""
+    return Problem(503, detail, headers={"Retry-After": "5"})
 
 
 class Streamed(Response):
-    """Sends what `source` yields, no faster than the client takes it, and closes it."""
+    """Sends what `source` yields, no faster than the client takes it, and closes it.
+
+    A client that takes nothing for a while is cut, unless the answer has no end of its own."""
 
     def __init__(
         self,
         source: AsyncGenerator[bytes, None],
         headers: Mapping[str, str],
+        streams: Streams,
+        holder: str,
     ) -> None:
+        """For the holder of a token. Raises 503 where too many are open."""
+        streams.admit(holder)
         super().__init__(headers=headers)
         del self.headers["content-length"]
         self._source = source
+        self._streams = streams
+        self._holder = holder
         self._untils: list[Callable[[], Awaitable[None]]] = []
+        self._holds: list[AbstractContextManager[object]] = []
 
     def until(self, event: Callable[[], Awaitable[None]]) -> None:
         """Ends the answer, too, when it returns."""
         self._untils.append(event)
 
+    def holding(self, what: AbstractContextManager[object]) -> None:
+        """Enters it before anything is sent, and leaves it when the source is closed."""
+        self._holds.append(what)
+
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        with ExitStack() as stack:
+            stack.enter_context(self._streams.counted(self._holder))
+            for what in self._holds:
+                stack.enter_context(what)
+            await self._respond(scope, receive, send)
+
+    async def _respond(self, scope: Scope, receive: Receive, send: Send) -> None:
         await send(
             {
                 "type": "http.response.start",
@@ -113,6 +147,7 @@ class Streamed(Response):
                 "headers": self.raw_headers,
             }
         )
+        self._begin(scope)
         ends = [
             asyncio.create_task(self._pump(send)),
             asyncio.create_task(_disconnected(receive)),
@@ -133,6 +168,12 @@ class Streamed(Response):
         self._end(scope)
         await send({"type": "http.response.body", "body": b"", "more_body": False})
 
+    def _begin(self, scope: Scope) -> None:
+        """After the first word."""
+        link = _link(scope)
+        if link is not None:
+            link.expect_taking()
+
     def _end(self, scope: Scope) -> None:
         """Before the last word."""
 
@@ -149,35 +190,41 @@ class Streamed(Response):
 
 
 class EventStream(Streamed):
-    """Server-sent events; an empty piece says that nothing happened."""
+    """Server-sent events; an empty piece says that nothing happened.
+
+    Whoever follows may stop reading for as long as there is something to follow."""
 
     def __init__(
         self,
         source: AsyncGenerator[bytes, None],
         streams: Streams,
+        holder: str,
         is_there: Callable[[], object] = lambda: True,
     ) -> None:
         """About something, while it is there. Raises 503 where too many are open."""
-        streams.admit()
         headers = {
             "Content-Type": "text/event-stream",
             "Cache-Control": "no-cache",
             "Referrer-Policy": "no-referrer",
         }
-        super().__init__(source, headers)
+        super().__init__(source, headers, streams, holder)
         self.until(streams.closed)
         self.until(lambda: streams.gone(is_there))
-        self._streams = streams
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        with self._streams.counted():
-            await super().__call__(scope, receive, send)
+    def _begin(self, scope: Scope) -> None:
+        """Nothing is expected of the client."""
 
     def _end(self, scope: Scope) -> None:
         """A client that does not read would keep the stream open for ever."""
-        lingers = scope.get(LINGERS)
-        if lingers is not None:
-            lingers(self._streams.taken_s())
+        link = _link(scope)
+        if link is not None:
+            link.flush_within(self._streams.taken_s())
+
+
+def _link(scope: Scope) -> Link | None:
+    """None: the application is not spoken to over a connection."""
+    link: Link | None = scope.get(LINK)
+    return link
 
 
 async def _disconnected(receive: Receive) -> None:

@@ -17,6 +17,7 @@ from ring.core.model.status import Status
 from ring.core.plan.view import Plan
 from ring.engine.reading.backlog import Backlog
 from ring.engine.reading.logs import Logs, Wanted
+from ring.engine.reading.places import Crowded, Room
 from ring.runtimes.base import RuntimeFailure, Unavailable
 from ring.runtimes.fake import FakeRuntime
 from tests.engine.bench import Bench
@@ -351,7 +352,11 @@ def test_an_engine_that_refuses_is_asked_once(
             assert await reader.messages() == []
 
     scene.run(main())
-    assert len([one for one in caplog.messages if "does not support reading" in one]) == 1
+    told = [one for one in caplog.messages if "does not support reading" in one]
+    assert [one.partition(":")[0] for one in told] == [
+        "cannot read logs",
+        "cannot follow the logs of media_web_00000001",
+    ]
 
 
 def test_a_runtime_that_is_not_known_yet_is_waited_for(scene: Scene) -> None:
@@ -485,5 +490,101 @@ def test_a_purge_behind_everybodys_back(scene: Scene) -> None:
         async with scene.following(row) as reader:
             assert await scene.bench.store.commit(Plan(purge=(scene.bench.now(row),)))
             assert await reader.is_over(within_s=5)
+
+    scene.run(main())
+
+
+# how much is read at once
+
+
+def test_whoever_cannot_have_all_instances_is_refused_before_anything_is_opened(
+    scene: Scene,
+) -> None:
+    async def main() -> None:
+        row = await scene.begin(replicas=3)
+        logs = scene.plant.engine.logs
+        logs._room = Room(most=4, most_of_one=3)
+        first = logs.follow(row, Wanted(), holder="a")
+        with first.places:
+            async with first:
+                await scene.bench.idle()
+                assert len(scene.bench.engine.readers) == 3
+                for holder in ("a", "b"):
+                    with pytest.raises(Crowded, match="3 more cannot be"):
+                        logs.follow(row, Wanted(), holder=holder)
+                with pytest.raises(Crowded):
+                    logs.read(row, Wanted(), holder="a")
+                assert [one async for one in logs.read(row, Wanted(), holder="b")] == []
+                assert len(scene.bench.engine.readers) == 3
+        assert not logs._room._taken
+        logs.follow(row, Wanted(), holder="b")
+
+    scene.run(main())
+
+
+def test_instances_made_later_wait_for_a_place_and_are_read_whole(scene: Scene) -> None:
+    async def main() -> None:
+        row = await scene.begin()
+        (first,) = scene.instances(row)
+        logs = scene.plant.engine.logs
+        logs._room = Room(most=2)
+        async with scene.following(row, tail=0) as reader:
+            async with scene.following(row, container=first.name):
+                await scene.plant.apply(replicas=2, if_changed=True)
+                await scene.bench.wait(1)
+                (second,) = [one for one in scene.instances(row) if one.id != first.id]
+                scene.write(second, "early\n")
+                scene.write(first, "a\n")
+                await scene.bench.wait(5)
+                assert await reader.messages() == ["a"]
+                assert len(scene.bench.engine.readers) == 2
+            await scene.bench.wait(1)
+            assert await reader.messages() == ["early"]
+        assert not logs._room._taken
+
+    scene.run(main())
+
+
+def test_what_replaces_an_instance_finds_its_place_kept(scene: Scene) -> None:
+    async def main() -> None:
+        row = await scene.begin()
+        (first,) = scene.instances(row)
+        logs = scene.plant.engine.logs
+        logs._room = Room(most=1)
+        follower = logs.follow(row, Wanted())
+        with follower.places:
+            async with follower:
+                reader = Reader(scene.bench, follower)
+                await scene.bench.idle()
+                scene.bench.engine.exit(first.id, 1)
+                await scene.bench.idle()
+                with pytest.raises(Crowded):
+                    logs.follow(row, Wanted())
+                await scene.bench.wait(0.2)
+                (successor,) = scene.instances(row)
+                scene.write(successor, "hello\n")
+                assert await reader.messages() == ["hello"]
+        assert not logs._room._taken
+
+    scene.run(main())
+
+
+def test_ended_instances_have_a_place_one_after_another(scene: Scene) -> None:
+    async def main() -> None:
+        row = await scene.begin(replicas=3)
+        for one in scene.instances(row):
+            scene.write(one, "done\n")
+        scene.bench.held.hold("remove")
+        for one in scene.instances(row):
+            scene.bench.engine.exit(one.id, 0)
+        await scene.bench.wait(1)
+        assert scene.bench.now(row).status is Status.COMPLETED
+        logs = scene.plant.engine.logs
+        logs._room = Room(most=1)
+        async with scene.following(row) as reader:
+            await scene.bench.wait(3)
+            assert await reader.messages() == ["done"] * 3
+            assert await reader.is_over()
+        assert not logs._room._taken
 
     scene.run(main())

@@ -52,7 +52,10 @@ async def list_events(call: Call) -> Response:
     if switch(call.request, "follow"):
         store = call.services.store
         return streams.EventStream(
-            _followed(question, limit), call.services.streams, lambda: store.deployment(row.id)
+            _followed(question, limit),
+            call.services.streams,
+            call.caller.token.id,
+            lambda: store.deployment(row.id),
         )
     return wire.answer([wire.event(each) for each in question.newest(limit)])
 

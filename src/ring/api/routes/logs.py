@@ -16,12 +16,14 @@ from ring.core.errors import UserError
 from ring.core.logs import parse_since
 from ring.core.model.ids import DeploymentId
 from ring.engine.reading.logs import Wanted
-from ring.runtimes.base import RuntimeFailure
+from ring.engine.reading.places import Crowded
+from ring.runtimes.base import RuntimeFailure, Unavailable
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Iterable
 
     from ring.api.calls import Call, Services
+    from ring.core.model.deployment import Deployment
     from ring.core.model.logs import LogRecord
     from ring.engine.reading.logs import Follower
 
@@ -30,6 +32,9 @@ _CAP = 999_999_999
 _WHOLE_BYTES = 1024 * 1024
 """An answer so long is sent while it is read; only a shorter one can still become an error."""
 _TICK_S = 1.0
+_AWAY = "the runtime cannot be asked for logs now"
+_REFUSED = "the runtime refuses to tell these logs; the server's log says why"
+"""What an engine says of itself is not for whoever may read a deployment."""
 
 
 async def list_logs(call: Call) -> Response:
@@ -40,12 +45,25 @@ async def list_logs(call: Call) -> Response:
     if row is None:  # its last lines may have been asked for: that is no mistake
         return wire.answer([])
     call.caller.enter(row.spec.namespace)
-    logs = call.services.engine.logs
-    if is_following:
-        source = _followed(call.services, row.id, logs.follow(row, wanted))
-        store = call.services.store
-        return streams.EventStream(source, call.services.streams, lambda: store.deployment(row.id))
-    return await _listed(logs.read(row, wanted))
+    try:
+        if is_following:
+            return _stream(call, row, wanted)
+        return await _listed(call, row, wanted)
+    except Crowded as error:
+        raise streams.busy(error.message) from error
+
+
+def _stream(call: Call, row: Deployment, wanted: Wanted) -> Response:
+    services, holder = call.services, call.caller.token.id
+    follower = services.engine.logs.follow(row, wanted, holder=holder)
+    stream = streams.EventStream(
+        _followed(services, row.id, follower),
+        services.streams,
+        holder,
+        lambda: services.store.deployment(row.id),
+    )
+    stream.holding(follower.places)
+    return stream
 
 
 def _wanted(call: Call) -> Wanted:
@@ -59,7 +77,9 @@ def _wanted(call: Call) -> Wanted:
     return Wanted(tail, moment, params.get("container", ""))
 
 
-async def _listed(records: AsyncGenerator[LogRecord, None]) -> Response:
+async def _listed(call: Call, row: Deployment, wanted: Wanted) -> Response:
+    holder = call.caller.token.id
+    records = call.services.engine.logs.read(row, wanted, holder=holder)
     first: list[bytes] = []
     length = 0
     async with contextlib.AsyncExitStack() as stack:
@@ -69,10 +89,14 @@ async def _listed(records: AsyncGenerator[LogRecord, None]) -> Response:
                 first.append(_entry(record))
                 length += len(first[-1])
                 if length > _WHOLE_BYTES:
+                    rest = _array(first, records)
+                    answer = streams.Streamed(rest, wire.JSON, call.services.streams, holder)
                     stack.pop_all()
-                    return streams.Streamed(_array(first, records), wire.JSON)
+                    return answer
+        except Unavailable as error:
+            raise Problem(500, _AWAY) from error
         except RuntimeFailure as error:
-            raise Problem(500, error.message) from error
+            raise Problem(500, _REFUSED) from error
     return Response(b"[" + b",".join(first) + b"]", headers=wire.JSON)
 
 
@@ -82,9 +106,10 @@ async def _array(
     """A list that goes on; one that breaks off lacks its end."""
     async with contextlib.aclosing(records):
         yield b"[" + b",".join(first)
-        async for record in records:
-            yield b"," + _entry(record)
-        yield b"]"
+        with contextlib.suppress(RuntimeFailure):  # whoever reads has logged it
+            async for record in records:
+                yield b"," + _entry(record)
+            yield b"]"
 
 
 def _entry(record: LogRecord) -> bytes:

@@ -1,7 +1,7 @@
 """A deployment's instances read as one: whose logs there are, in which order, and until when.
 
 Which instances exist is the observers' knowledge; what they wrote is read from the runtime when
-somebody asks, and kept nowhere.
+somebody asks, and kept nowhere. How many are read at once is bounded (see ring.engine.reading.places).
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from ring.core.model.logs import LogQuery
 from ring.core.model.observed import State, Unknown
 from ring.core.model.status import FINAL
 from ring.engine.reading.backlog import Backlog
+from ring.engine.reading.places import Places, Room
 from ring.runtimes import base
 from ring.runtimes.base import Gone, RuntimeFailure, Unavailable
 
@@ -45,6 +46,8 @@ log = logging.getLogger(__name__)
 LOOK_S = 0.5
 """How often a follower looks whether its deployment is over."""
 RETRY_S = 2.0
+SAID_EVERY_S = 60.0
+"""How often the log has the same reason why nothing could be read."""
 SETTLE_S = 2.0
 """For the last lines of instances whose deployment is gone."""
 TURN_CHARACTERS = 16 * 1024
@@ -116,17 +119,55 @@ class Logs:
         self._store = store
         self._runtimes = runtimes
         self._observers = observers
+        self._room = Room()
+        self._said: dict[str, float] = {}
+        """Why nothing could be read, and when that was logged."""
 
-    def read(self, row: Deployment, wanted: Wanted) -> AsyncGenerator[LogRecord, None]:
+    def read(
+        self, row: Deployment, wanted: Wanted, *, holder: str = ""
+    ) -> AsyncGenerator[LogRecord, None]:
         """What there is, instance after instance, ended ones too.
 
-        Raises NotFound; Unavailable and RuntimeFailure while it is read.
+        Raises NotFound and, where the holder may have no more readings, Crowded, both at once;
+        Unavailable and RuntimeFailure while it is read, which are logged.
         """
-        return _read(self._source(row, wanted))
+        source = self._source(row, wanted)
+        self._room.expect(holder, 1)
+        return self._told(_read(source), Places(self._room, holder, 1))
 
-    def follow(self, row: Deployment, wanted: Wanted) -> Follower:
-        """What there is and what comes, of all instances at once. Raises NotFound."""
-        return Follower(self._store, self._source(row, wanted))
+    def follow(self, row: Deployment, wanted: Wanted, *, holder: str = "") -> Follower:
+        """What there is and what comes, of all instances at once.
+
+        Whoever cannot have them all is refused before anything is opened: a stream that lacks some
+        looks like one of instances that are silent. Those that turn up later are not refused; they
+        wait until a reading ends, of this reader or of another one, and then are read whole.
+
+        Raises NotFound, and Crowded where the live instances are more than may be read now.
+        """
+        source = self._source(row, wanted)
+        kept = max(1, sum(one.is_live for one in source.instances()))
+        self._room.expect(holder, kept)
+        return Follower(self._store, source, Places(self._room, holder, kept))
+
+    async def _told(
+        self, records: AsyncGenerator[LogRecord, None], places: Places
+    ) -> AsyncGenerator[LogRecord, None]:
+        with places:
+            try:
+                async with contextlib.aclosing(records):
+                    async for each in records:
+                        yield each
+            except RuntimeFailure as error:
+                self._tell(error.message)
+                raise
+
+    def _tell(self, why: str) -> None:
+        """Now and then: whoever polls meets the same again and again."""
+        now = asyncio.get_running_loop().time()
+        self._said = {each: at for each, at in self._said.items() if now - at < SAID_EVERY_S}
+        if why not in self._said:
+            self._said[why] = now
+            log.warning("cannot read logs: %s", why)
 
     def _source(self, row: Deployment, wanted: Wanted) -> _Source:
         name = row.spec.runtime
@@ -160,7 +201,9 @@ class Follower:
     A reader that is slow delays the reading of its own streams, and nobody else's.
     """
 
-    def __init__(self, store: Store, source: _Source) -> None:
+    def __init__(self, store: Store, source: _Source, places: Places) -> None:
+        self.places = places
+        """Entered before the follower, they are sure; left after it."""
         self._store = store
         self._source = source
         self._backlog = Backlog()
@@ -202,8 +245,8 @@ class Follower:
             self._news.clear()
             instances = self._source.instances()
             self._look(instances)
-            reading = [task for task in self._tasks() if not task.done()]
-            if row.status in FINAL and not reading and not any(one.is_live for one in instances):
+            is_read = all(reading.is_done for reading in self._readings.values())
+            if row.status in FINAL and is_read and not any(one.is_live for one in instances):
                 return
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(LOOK_S):
@@ -224,17 +267,20 @@ class Follower:
                 wanted = Wanted() if self._has_looked else self._source.wanted
                 reading = _Reading(self._source.runtime, instance, wanted, self._backlog)
                 self._readings[instance.id] = reading
-                reading.begin(self._news.set)
-            elif instance.is_live and reading.may_begin_again():
-                reading.begin(self._news.set)
+            if reading.may_begin(is_live=instance.is_live) and self.places.take():
+                reading.begin(self._ended)
         if not isinstance(self._source.observer.seen((self._source.row,)), Unknown):
             self._has_looked = True
         present = {instance.id for instance in instances}
         self._readings = {
             key: reading
             for key, reading in self._readings.items()
-            if key in present or not reading.is_done
+            if key in present or reading.is_under_way
         }
+
+    def _ended(self) -> None:
+        self.places.give()
+        self._news.set()
 
     def _tasks(self) -> list[asyncio.Task[None]]:
         return [reading.task for reading in self._readings.values() if reading.task is not None]
@@ -275,14 +321,22 @@ class _Reading:
     def is_done(self) -> bool:
         return self.task is not None and self.task.done()
 
+    @property
+    def is_under_way(self) -> bool:
+        return self.task is not None and not self.task.done()
+
     def begin(self, ended: Callable[[], None]) -> None:
         self.task = asyncio.create_task(self._run())
         self.task.add_done_callback(lambda _: ended())
 
-    def may_begin_again(self) -> bool:
-        """It ended, and not just now: who tells that the instance lives may not know yet."""
+    def may_begin(self, *, is_live: bool) -> bool:
+        """It has not yet; or it ended, and not just now: who tells that the instance lives may not
+        know yet."""
+        if self.task is None:
+            return True
         now = asyncio.get_running_loop().time()
-        return self.is_done and not self._is_refused and now - self._ended_at >= LOOK_S
+        has_ended = self.is_done and now - self._ended_at >= LOOK_S
+        return is_live and has_ended and not self._is_refused
 
     async def _run(self) -> None:
         try:
