@@ -1,12 +1,17 @@
-"""Which addresses the default password may be served on."""
+"""Which addresses the default password may be served on; and how many files may be open."""
 
 from __future__ import annotations
 
+import resource
 import socket
+from typing import TYPE_CHECKING
 
 import pytest
 
-from ring.server import _is_loopback
+from ring.server import _is_loopback, _open_more_files
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 
 @pytest.mark.parametrize(
@@ -54,3 +59,28 @@ def test_a_name_that_stands_for_nothing(monkeypatch: pytest.MonkeyPatch) -> None
 
     monkeypatch.setattr(socket, "getaddrinfo", unknown)
     assert not _is_loopback("localhost")
+
+
+@pytest.fixture
+def files() -> Iterator[int]:
+    """As many as may be open at most; what is allowed at once is put back."""
+    before, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    yield most
+    resource.setrlimit(resource.RLIMIT_NOFILE, (before, most))
+
+
+def test_as_many_files_are_opened_as_may_be(files: int) -> None:
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(files, 512), files))
+    for _ in range(2):
+        _open_more_files()
+        assert resource.getrlimit(resource.RLIMIT_NOFILE) == (files, files)
+
+
+def test_a_machine_that_allows_no_more_files_is_served_all_the_same(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def refused(*_: object) -> None:
+        raise ValueError("not allowed to raise maximum limit")
+
+    monkeypatch.setattr(resource, "setrlimit", refused)
+    _open_more_files()

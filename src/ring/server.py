@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import ipaddress
 import logging
 import os
+import resource
 import signal
 import socket
 import sys
@@ -44,6 +46,7 @@ REFUSING = "Refusing to start:"
 def run(settings: ServerSettings) -> int:
     """Serves until SIGTERM or SIGINT. 0 after an orderly end, 1 if it cannot start."""
     logs.configure(settings.log_level, settings.log_format)
+    _open_more_files()
     for warning in settings.warnings:
         log.warning("%s", warning)
     try:
@@ -54,6 +57,14 @@ def run(settings: ServerSettings) -> int:
         return 1
     log.info("ring server stopped")
     return 0
+
+
+def _open_more_files() -> None:
+    """Every connection, to a client or to an engine, is one: as many as may be, not as many as is
+    usual. Where that is refused, what was allowed before is counted with (ring.api.capacity)."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with contextlib.suppress(OSError, ValueError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 async def _serve(settings: ServerSettings) -> None:
