@@ -13,11 +13,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from ring.core.errors import NotFound
-from ring.core.logs import Bookmark, record
+from ring.core.logs import record
 from ring.core.model.logs import LogQuery
 from ring.core.model.observed import State, Unknown
 from ring.core.model.status import FINAL
 from ring.engine.reading.backlog import Backlog
+from ring.engine.reading.instances import LOOK_S, Reading, Turn
 from ring.engine.reading.places import Places, Room
 from ring.runtimes import base
 from ring.runtimes.base import Gone, RuntimeFailure, Unavailable
@@ -43,16 +44,10 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-LOOK_S = 0.5
-"""How often a follower looks whether its deployment is over."""
-RETRY_S = 2.0
 SAID_EVERY_S = 60.0
 """How often the log has the same reason why nothing could be read."""
 SETTLE_S = 2.0
 """For the last lines of instances whose deployment is gone."""
-TURN_CHARACTERS = 16 * 1024
-LINE_CHARACTERS = 256
-"""What a line costs beside its text."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,7 +181,7 @@ async def _read(source: _Source) -> AsyncGenerator[LogRecord, None]:
     query = LogQuery(source.wanted.tail, source.wanted.since)
     for gone in source.gone():
         yield gone
-    turn = _Turn()
+    turn = Turn()
     for instance in source.instances():
         with contextlib.suppress(Gone):
             async with contextlib.aclosing(source.runtime.logs(instance.id, query)) as lines:
@@ -207,7 +202,7 @@ class Follower:
         self._store = store
         self._source = source
         self._backlog = Backlog()
-        self._readings: dict[InstanceId, _Reading] = {}
+        self._readings: dict[InstanceId, Reading] = {}
         self._news = asyncio.Event()
         self._has_looked = False
         self._task: asyncio.Task[None] | None = None
@@ -265,7 +260,7 @@ class Follower:
             reading = self._readings.get(instance.id)
             if reading is None:
                 wanted = Wanted() if self._has_looked else self._source.wanted
-                reading = _Reading(self._source.runtime, instance, wanted, self._backlog)
+                reading = Reading(self._source.runtime, instance, wanted, self._backlog)
                 self._readings[instance.id] = reading
             if reading.may_begin(is_live=instance.is_live) and self.places.take():
                 reading.begin(self._ended)
@@ -284,92 +279,3 @@ class Follower:
 
     def _tasks(self) -> list[asyncio.Task[None]]:
         return [reading.task for reading in self._readings.values() if reading.task is not None]
-
-
-class _Turn:
-    """What one reading may do before everything else has its turn: an engine hands out thousands of
-    lines at once, and those of many readers would keep the loop from its other work."""
-
-    def __init__(self) -> None:
-        self._left = TURN_CHARACTERS
-
-    async def take(self, characters: int) -> None:
-        self._left -= characters + LINE_CHARACTERS
-        if self._left < 0:
-            self._left = TURN_CHARACTERS
-            await asyncio.sleep(0)
-
-
-class _Reading:
-    """One instance's lines on their way to a reader, resumed where the engine broke off."""
-
-    def __init__(
-        self, runtime: base.Logs, instance: Instance, wanted: Wanted, backlog: Backlog
-    ) -> None:
-        self.task: asyncio.Task[None] | None = None
-        self._runtime = runtime
-        self._instance = instance
-        self._wanted = wanted
-        self._backlog = backlog
-        self._bookmark = Bookmark()
-        self._turn = _Turn()
-        self._is_timed = True
-        self._is_refused = False
-        self._ended_at = 0.0
-
-    @property
-    def is_done(self) -> bool:
-        return self.task is not None and self.task.done()
-
-    @property
-    def is_under_way(self) -> bool:
-        return self.task is not None and not self.task.done()
-
-    def begin(self, ended: Callable[[], None]) -> None:
-        self.task = asyncio.create_task(self._run())
-        self.task.add_done_callback(lambda _: ended())
-
-    def may_begin(self, *, is_live: bool) -> bool:
-        """It has not yet; or it ended, and not just now: who tells that the instance lives may not
-        know yet."""
-        if self.task is None:
-            return True
-        now = asyncio.get_running_loop().time()
-        has_ended = self.is_done and now - self._ended_at >= LOOK_S
-        return is_live and has_ended and not self._is_refused
-
-    async def _run(self) -> None:
-        try:
-            while True:
-                try:
-                    await self._read(follow=True)
-                    if self._is_timed:
-                        # An engine may end what is followed before the last words are out.
-                        await self._read(follow=False)
-                except Unavailable:
-                    await asyncio.sleep(RETRY_S)
-                else:
-                    return
-        except Gone:
-            return
-        except RuntimeFailure as error:
-            self._is_refused = True
-            log.warning("cannot follow the logs of %s: %s", self._instance.name, error)
-        finally:
-            self._ended_at = asyncio.get_running_loop().time()
-
-    async def _read(self, *, follow: bool) -> None:
-        lines = self._runtime.logs(self._instance.id, self._query(follow=follow))
-        async with contextlib.aclosing(lines):
-            async for line in lines:
-                await self._turn.take(len(line.message))
-                self._is_timed = line.at is not None
-                if self._bookmark.takes(line.stream, line.at, line.message):
-                    await self._backlog.put(record(self._instance.name, line))
-
-    def _query(self, *, follow: bool) -> LogQuery:
-        since = self._bookmark.since()
-        self._bookmark.resume()
-        if since is None:
-            return LogQuery(self._wanted.tail, self._wanted.since, follow)
-        return LogQuery(None, since, follow)
