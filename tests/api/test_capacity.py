@@ -5,7 +5,7 @@ import resource
 import pytest
 
 from ring.api.capacity import RESERVED_FILES, SPARE, most_connections
-from ring.engine import places
+from ring.engine.reading import places
 
 
 @pytest.mark.parametrize(

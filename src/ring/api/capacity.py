@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import resource
 
-from ring.engine import places
+from ring.engine.reading import places
 
 MOST = 1000
 MOST_OF_PEER = 256

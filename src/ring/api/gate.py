@@ -84,7 +84,8 @@ class Gate:
         now = self._services.clock.mono()
         said_at = self._said.get(why)
         if said_at is None or now - said_at >= _SAID_EVERY_S:
-            self._said = {why: now}
+            recent = {w: at for w, at in self._said.items() if now - at < _SAID_EVERY_S}
+            self._said = {**recent, why: now}
             _log.error("a request failed: %s", why)
 
     async def _refusal(self, problem: Problem, path: str) -> Response:

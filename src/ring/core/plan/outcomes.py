@@ -144,7 +144,10 @@ def _wait(row: RowDraft, failure: Failure) -> None:
         row.event(Level.ERROR, treatment.reason, message)
     elif row.now.mono - before < OUTAGE_TOLD_S:
         # Not the first time: an engine that is away altogether is told by its listing.
-        message = f"{failure.message} (tried again until it answers)"
+        # Why stands in the server's log: it names the engine's address and what to do on its host.
+        message = (
+            f"The {row.runtime} runtime does not carry out a create (tried again until it does)"
+        )
         row.event(Level.WARNING, treatment.reason, message)
     if treatment.status is not None and not row.entries(Phase.LIVE):
         _show(row, treatment.status)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from typing import TYPE_CHECKING, assert_never
 
 from ring.core.model.failures import Failure, FailureClass
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
     from ring.engine.operating.starting import Starter
     from ring.runtimes.base import Runtime
     from ring.store.store import Store
+
+log = logging.getLogger(__name__)
 
 GONE = Failure(FailureClass.CANCELLED, "the deployment is gone")
 INSTANCE_GONE = Failure(FailureClass.CANCELLED, "the instance is gone")
@@ -103,8 +106,10 @@ class RuntimeExecutor:
         result = await self._starter.run(action, row, runtime)
         if isinstance(result, Started):
             observer.note(result.instance)
-        elif isinstance(result, StartFailed) and result.clean:
-            observer.note_gone(action.name)
+        elif isinstance(result, StartFailed):
+            log.info("instance %s was not started: %s", action.name, result.failure.message)
+            if result.clean:
+                observer.note_gone(action.name)
         return result
 
     async def _inspect(self, action: InspectInstance) -> Result:

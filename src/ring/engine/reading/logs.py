@@ -1,7 +1,7 @@
 """A deployment's instances read as one: whose logs there are, in which order, and until when.
 
 Which instances exist is the observers' knowledge; what they wrote is read from the runtime when
-somebody asks, and kept nowhere. How many are read at once is bounded (see ring.engine.reading.places).
+somebody asks, and kept nowhere. How many are read at once is bounded (see places).
 """
 
 from __future__ import annotations
