@@ -119,7 +119,7 @@ def test_deaths_that_come_together_are_one_also_when_the_clocks_differ(
             story.crash(one)
         wait_until(lambda: len(story.told("container_crashed")) == 3 * count, 10, "all crashed")  # noqa: B023 - called at once
         counted = [
-            one.message.rpartition("restart count ")[2].split()[0]
+            one.message.rpartition("restart count ")[2].split()[0].rstrip(")")
             for one in story.told("container_crashed")
         ]
         assert counted[-3:] == [f"{count}"] * 3

@@ -179,6 +179,7 @@ def test_a_removal_that_hangs_delays_no_other_and_is_done_in_the_end(
     assert hasty.status() == "running"
     proxy.lift(rule)
     hasty.wait_whole(1)
+    wait_until(lambda: hasty.told("scale_down"), 5, "the end of the removal is told")
     assert hasty.row()["restart_count"] == 0
     assert len(hasty.told("scale_down")) == 1
     assert hasty.told("teardown_failed") == []
