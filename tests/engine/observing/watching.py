@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from ring.core.model.ledger import Phase
 from ring.core.model.observed import Instance, Listing
 from ring.engine.journal import Journal
-from ring.engine.observing.observer import GAP_S, Observer
+from ring.engine.observing.observer import Observer
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -44,7 +44,7 @@ class Watch:
 
     async def follow(self) -> None:
         self.bench.spawn(self.observer.run())
-        await self.bench.wait(2 * GAP_S)
+        await self.bench.idle()
 
     def listing(self, row: Deployment) -> Listing:
         seen = self.observer.seen([row.id])

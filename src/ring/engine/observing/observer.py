@@ -50,7 +50,8 @@ PROOF_S = 1.0
 """For an engine to repeat the last event it told: it does so at once, or never."""
 DETACHED_S = 0.2
 """An instance that ends is taken off its network first."""
-GAP_S = 0.1  # between two listings, whoever asks for them how often
+ASKED_PER_S = 5.0  # listings, whoever asks for them how often
+ASKED_AT_ONCE = 100.0
 EARLY_KEPT = 1024  # instances
 PAUSED = (
     "was paused from outside Ring and is left so: it counts as live; unpause it, or remove it to "
@@ -96,6 +97,8 @@ class Observer:
         self._unbroken = asyncio.Event()
         """This stream has told that again: nothing was missed in between."""
         self._refresh = asyncio.Event()
+        self._credit = (ASKED_AT_ONCE, clock.mono())
+        """Listings that may be asked for at once, and when that was true."""
         self._watchers: dict[DeploymentId, list[Callable[[], None]]] = {}
 
     # what others ask and tell
@@ -209,12 +212,20 @@ class Observer:
         while True:
             self._refresh.clear()
             await self._list()
-            await asyncio.sleep(GAP_S)
             try:
-                async with asyncio.timeout(self._interval_s - GAP_S):
+                async with asyncio.timeout(self._interval_s):
                     await self._refresh.wait()
             except TimeoutError:
                 continue
+            await self._in_moderation()
+
+    async def _in_moderation(self) -> None:
+        """Whoever may label and rename containers can make Ring ask as often as he likes."""
+        now = self._clock.mono()
+        credit = self._credit[0] + (now - self._credit[1]) * ASKED_PER_S
+        self._credit = (min(credit, ASKED_AT_ONCE) - 1, now)
+        if credit < 1:
+            await asyncio.sleep(1 / ASKED_PER_S)
 
     async def _list(self) -> None:
         """A listing that fails tells at once that nothing is known any more."""
