@@ -37,10 +37,13 @@ class DatabaseLock:
             try:
                 self._holder = _opened(real.with_name(f"{real.name}.lock"), undo)
                 if not _is_locked(self._holder):
-                    raise _in_use(database, f"with pid {_pid(self._holder)} is using it")
+                    raise _in_use(
+                        database, f"the Ring server with pid {_pid(self._holder)} is using it"
+                    )
                 self._database = _opened(real, undo)
                 if not _is_locked(self._database):
-                    raise _in_use(database, "is using it under another name")
+                    # A server that came by another name of the file, or whoever may read it.
+                    raise _in_use(database, "another program holds a lock on it (see lslocks)")
             except OSError as error:
                 raise HostError(f"cannot open database {database}: {explained(error)}") from error
             undo.pop_all()
@@ -72,7 +75,7 @@ def _is_locked(descriptor: int) -> bool:
 
 
 def _in_use(database: Path, how: str) -> HostError:
-    return HostError(f"cannot open database {database}: the Ring server {how}; {_WAY_OUT}")
+    return HostError(f"cannot open database {database}: {how}; {_WAY_OUT}")
 
 
 def _pid(descriptor: int) -> str:
