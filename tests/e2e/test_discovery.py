@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 
 from tests.e2e.polling import wait_until
-from tests.e2e.story import WEB, Story
+from tests.e2e.story import WEB
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.e2e.story import Story
 
 pytestmark = pytest.mark.engine
 
@@ -13,8 +20,11 @@ ASKED_AT_MOST = 60
 
 
 def test_a_name_reaches_every_replica_and_no_other_namespace(
-    story: Story, neighbour: Story
+    own_story: Story, neighbour_of: Callable[[Story], Story]
 ) -> None:
+    """On an engine of its own: while an engine makes a network for somebody else, it takes the
+    rule that isolates all of them out for an instant, to put it first again."""
+    story, neighbour = own_story, neighbour_of(own_story)
     story.applied(
         story.worker(command=WEB, replicas=3),
         story.worker("client"),
