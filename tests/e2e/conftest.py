@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import pytest
 
-from tests.contract.outside import required
+from tests.contract.outside import missing, required
 from tests.e2e.engine import OwnEngine
 from tests.e2e.outside import Docker
 from tests.e2e.proxy import EngineProxy
@@ -65,7 +65,7 @@ def _own_engine(
 ) -> Iterator[OwnEngine]:
     """One for each worker that needs it. Only where there is an engine for the other tests too."""
     if os.geteuid() != 0:
-        pytest.skip("an engine of its own is needed: run as root")
+        missing("an engine of its own is needed: run as root")
     engine = OwnEngine(tmp_path_factory.getbasetemp() / "own-engine", image)
     yield engine
     engine.end()
