@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from ring.core.model.ids import DeploymentId, InstanceId, InstanceName
 
 EXPLAINED_S = 60.0  # an end later than this after a signal is the program's own
-
 CLOCK_SLACK_S = 1.0  # an end may be stamped a little before the signal that brought it
 DECISIVE = frozenset({"Died", "Signalled"})
 LATE_S = 60.0  # events do not overtake each other by more

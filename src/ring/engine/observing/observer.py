@@ -327,13 +327,11 @@ class Observer:
 
     def _look_at(self, instance_id: InstanceId) -> None:
         known = self._table.get(instance_id)
-        if known is not None and known.instance.is_live and not self._is_leaving(known.instance):
+        if known is None or not known.instance.is_live:
+            return
+        row = self._store.deployment(known.instance.deployment_id)
+        if row is not None and not self._is_ending(row, known.instance.name, instance_id):
             self.refresh()
-
-    def _is_leaving(self, instance: Instance) -> bool:
-        row = self._store.deployment(instance.deployment_id)
-        entry = None if row is None else self._store.ledger(row.key).get(instance.name)
-        return entry is not None and entry.phase is Phase.STOPPING
 
     def _heard_of_stranger(self, event: InstanceEvent) -> None:
         """An instance not known yet: being created by us, to be listed for, or not ours at all."""
@@ -374,7 +372,7 @@ class Observer:
     def _tell(self, event: InstanceEvent, level: Level, reason: str, what: str) -> None:
         """Leaves an event on the row, unless Ring itself is ending the instance."""
         row = self._store.deployment(event.deployment_id)
-        if row is None or self._is_ending(row, event):
+        if row is None or self._is_ending(row, event.name, event.instance_id):
             return
         self._journal.put(
             EventDraft(
@@ -386,11 +384,11 @@ class Observer:
             )
         )
 
-    def _is_ending(self, row: Deployment, event: InstanceEvent) -> bool:
+    def _is_ending(self, row: Deployment, name: InstanceName, instance_id: InstanceId) -> bool:
         """Its entry may still have the name from before somebody renamed it."""
         ledger = self._store.ledger(row.key)
-        entry = ledger.get(event.name) or next(
-            (one for one in ledger.values() if one.instance_id == event.instance_id), None
+        entry = ledger.get(name) or next(
+            (one for one in ledger.values() if one.instance_id == instance_id), None
         )
         return entry is None or entry.phase is Phase.STOPPING
 

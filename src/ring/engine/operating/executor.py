@@ -27,9 +27,10 @@ from ring.engine.operating.removing import SHORT_CALL_S, clear, remove
 from ring.runtimes.base import Gone, RuntimeFailure
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Coroutine, Mapping
 
     from ring.core.model.deployment import Deployment
+    from ring.core.model.observed import Instance
     from ring.engine.observing.observer import Observer
     from ring.engine.operating.starting import Starter
     from ring.runtimes.base import Runtime
@@ -39,6 +40,7 @@ log = logging.getLogger(__name__)
 
 GONE = Failure(FailureClass.CANCELLED, "the deployment is gone")
 INSTANCE_GONE = Failure(FailureClass.CANCELLED, "the instance is gone")
+WITHOUT_EFFECT = Failure(FailureClass.OTHER, "the engine says so, but it is not on the network")
 NO_ANSWER = Failure(FailureClass.UNAVAILABLE, "the runtime did not answer in time")
 
 
@@ -117,18 +119,28 @@ class RuntimeExecutor:
         if located is None:
             return OperationFailed(GONE)
         _, runtime, observer = located
+        found = await self._noted(action, observer, runtime.inspect(action.instance_id))
+        return found if isinstance(found, OperationFailed) else Inspected(found)
+
+    async def _noted(
+        self,
+        action: InspectInstance | AttachInstance,
+        observer: Observer,
+        look: Coroutine[None, None, Instance],
+    ) -> Instance | OperationFailed | None:
+        """What a short call finds, told to the observer; None: it is gone."""
         try:
             async with asyncio.timeout(SHORT_CALL_S):
-                instance = await runtime.inspect(action.instance_id)
+                instance = await look
         except Gone:
             observer.note_gone(action.name, action.instance_id)
-            return Inspected(None)
+            return None
         except TimeoutError:
             return OperationFailed(NO_ANSWER)
         except RuntimeFailure as error:
             return OperationFailed(error.failure)
         observer.note(instance)
-        return Inspected(instance)
+        return instance
 
     def _has_died(self, row: Deployment, action: RemoveInstance) -> bool:
         """By itself: Ring had not begun to end it."""
@@ -140,26 +152,19 @@ class RuntimeExecutor:
         if located is None:
             return OperationFailed(GONE)
         row, runtime, observer = located
-        try:
-            async with asyncio.timeout(SHORT_CALL_S):
-                aliases = (row.spec.name, action.name)
-                await runtime.attach(action.instance_id, row.spec.namespace, aliases)
-                instance = await runtime.inspect(action.instance_id)
-        except Gone:
-            observer.note_gone(action.name, action.instance_id)
+
+        async def attached() -> Instance:
+            aliases = (row.spec.name, action.name)
+            await runtime.attach(action.instance_id, row.spec.namespace, aliases)
+            return await runtime.inspect(action.instance_id)
+
+        found = await self._noted(action, observer, attached())
+        if isinstance(found, OperationFailed):
+            return found
+        if found is None:
             return OperationFailed(INSTANCE_GONE)
-        except TimeoutError:
-            return OperationFailed(NO_ANSWER)
-        except RuntimeFailure as error:
-            return OperationFailed(error.failure)
-        observer.note(instance)
-        if not instance.is_attached:
-            # Or it would be tried again at once, for ever.
-            failure = Failure(
-                FailureClass.OTHER, "the engine says so, but it is not on the network"
-            )
-            return OperationFailed(failure)
-        return Attached()
+        # Without effect it has failed: as a success it would be tried again at once, for ever.
+        return Attached() if found.is_attached else OperationFailed(WITHOUT_EFFECT)
 
     async def _remove(self, action: RemoveInstance) -> Result:
         located = self._locate(action)
