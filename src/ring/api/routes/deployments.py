@@ -11,16 +11,19 @@ from ring.api import bodies, wire
 from ring.api.problems import Problem, invalid
 from ring.api.queries import loose_switch, switch
 from ring.api.routes import filters
+from ring.api.routing import Doc, Guarded
+from ring.core.access import Scope
 from ring.core.bounds import MOST_UNKNOWN
 from ring.core.model.ids import DeploymentId, GroupKey
+from ring.core.model.spec import DeploymentSpec
 from ring.core.plan.decisions import Create, Replace, decide
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ring.api.calls import Call
+    from ring.api.routing import Route
     from ring.core.model.deployment import Deployment
-    from ring.core.model.spec import DeploymentSpec
     from ring.store.store import Accepted
 
 _PLAIN = "".join(chr(code) for code in range(0x20, 0x7F) if chr(code) not in "%;")
@@ -136,3 +139,46 @@ def _warnings(unknown: Sequence[str]) -> str:
             break
         entries.append(entry)
     return "; ".join(entries)
+
+
+ROUTES: tuple[Route, ...] = (
+    Guarded(
+        "GET",
+        "/deployments",
+        list_deployments,
+        Doc(
+            "List deployments, oldest first",
+            gives=wire.DeploymentShape,
+            listed=True,
+            query=(*filters.KEYS, "instances"),
+        ),
+        Scope.DEPLOYMENTS_READ,
+    ),
+    Guarded(
+        "POST",
+        "/deployments",
+        create_deployment,
+        Doc(
+            "Apply a deployment",
+            takes=DeploymentSpec,
+            gives=wire.DeploymentShape,
+            statuses=(201, 200),
+            query=("force", "if_changed"),
+        ),
+        Scope.DEPLOYMENTS_WRITE,
+    ),
+    Guarded(
+        "GET",
+        "/deployments/{id}",
+        read_deployment,
+        Doc("Read a deployment", gives=wire.DeploymentShape),
+        Scope.DEPLOYMENTS_READ,
+    ),
+    Guarded(
+        "DELETE",
+        "/deployments/{id}",
+        delete_deployment,
+        Doc("Delete a deployment; its instances are taken down afterwards", statuses=(204,)),
+        Scope.DEPLOYMENTS_WRITE,
+    ),
+)

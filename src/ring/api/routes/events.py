@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 from ring.api import streams, wire
 from ring.api.queries import number, switch
 from ring.api.routes.deployments import existing
+from ring.api.routing import Doc, Guarded
+from ring.core.access import Scope
 from ring.core.model.events import Level
 from ring.core.model.status import FINAL
 
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     from starlette.responses import Response
 
     from ring.api.calls import Call, Services
+    from ring.api.routing import Route
     from ring.core.model.deployment import Deployment
     from ring.core.model.events import Event
     from ring.core.model.ids import DeploymentId
@@ -92,3 +95,19 @@ def _since(last: str | None, newest: Sequence[Event]) -> list[Event]:
 
 def _is_over(services: Services, row: Deployment) -> bool:
     return row.status in FINAL and not services.engine.instances(row.id)
+
+
+ROUTES: tuple[Route, ...] = (
+    Guarded(
+        "GET",
+        "/deployments/{id}/events",
+        list_events,
+        Doc(
+            "What happened to a deployment",
+            gives=wire.EventShape,
+            listed=True,
+            query=("level", "limit", "follow"),
+        ),
+        Scope.DEPLOYMENTS_READ,
+    ),
+)

@@ -12,6 +12,8 @@ from starlette.responses import Response
 from ring.api import streams, wire
 from ring.api.problems import Problem
 from ring.api.queries import number, switch
+from ring.api.routing import Doc, Guarded
+from ring.core.access import Scope
 from ring.core.errors import UserError
 from ring.core.logs import parse_since
 from ring.core.model.ids import DeploymentId
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Iterable
 
     from ring.api.calls import Call, Services
+    from ring.api.routing import Route
     from ring.core.model.deployment import Deployment
     from ring.core.model.logs import LogRecord
     from ring.engine.reading.logs import Follower
@@ -139,3 +142,20 @@ async def _pieces(follower: Follower) -> AsyncIterator[bytes]:
         if not records:
             return
         yield b"".join(streams.message(wire.log(record)) for record in records)
+
+
+ROUTES: tuple[Route, ...] = (
+    Guarded(
+        "GET",
+        "/deployments/{id}/logs",
+        list_logs,
+        Doc(
+            "What the instances of a deployment wrote",
+            gives=wire.LogShape,
+            listed=True,
+            query=("tail", "since", "container", "follow"),
+        ),
+        Scope.DEPLOYMENTS_READ,
+        is_timed=False,
+    ),
+)

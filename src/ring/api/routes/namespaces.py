@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 from ring.api import bodies, wire
 from ring.api.problems import Problem, invalid
+from ring.api.routing import Doc, Guarded
+from ring.core.access import Scope
 from ring.core.violations import Violation
 
 if TYPE_CHECKING:
@@ -15,6 +17,7 @@ if TYPE_CHECKING:
     from starlette.responses import Response
 
     from ring.api.calls import Call
+    from ring.api.routing import Route
 
 _NAME = re.compile("[a-z0-9]([-a-z0-9]*[a-z0-9])?")
 
@@ -64,3 +67,30 @@ def _violations(body: wire.NamespaceBody) -> Iterator[Violation]:
             code="namespace.network.unsupported",
             message="this server has no namespace networks to configure; leave it out",
         )
+
+
+ROUTES: tuple[Route, ...] = (
+    Guarded(
+        "GET",
+        "/namespaces",
+        list_namespaces,
+        Doc("List namespaces by name", gives=wire.NamespaceShape, listed=True),
+        Scope.NAMESPACES_READ,
+    ),
+    Guarded(
+        "POST",
+        "/namespaces",
+        create_namespace,
+        Doc(
+            "Make a namespace", takes=wire.NamespaceBody, gives=wire.NamespaceShape, statuses=(201,)
+        ),
+        Scope.NAMESPACES_WRITE,
+    ),
+    Guarded(
+        "GET",
+        "/namespaces/{id}",
+        read_namespace,
+        Doc("Read a namespace, by id or name", gives=wire.NamespaceShape),
+        Scope.NAMESPACES_READ,
+    ),
+)

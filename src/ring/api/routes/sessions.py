@@ -9,6 +9,7 @@ from starlette.responses import Response
 from ring.api import bodies, wire
 from ring.api.deadline import REQUEST_S, within
 from ring.api.logins import invalid_credentials
+from ring.api.routing import Doc, Guarded, Public
 from ring.core.access import session_scopes
 from ring.core.errors import Conflict
 from ring.security.tokens import mint
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from starlette.requests import Request
 
     from ring.api.calls import Call, Services
+    from ring.api.routing import Route
 
 _LIMIT_BYTES = 64 * 1024
 """The only body that is read of somebody unknown."""
@@ -44,3 +46,11 @@ async def logout(call: Call) -> Response:
     """Revokes the presented token."""
     await call.services.store.revoke_token(call.caller.token)
     return Response(status_code=204)
+
+
+ROUTES: tuple[Route, ...] = (
+    Public(
+        "POST", "/login", login, Doc("Open a session", takes=wire.LoginBody, gives=wire.LoginShape)
+    ),
+    Guarded("POST", "/logout", logout, Doc("Revoke the presented token", statuses=(204,)), None),
+)

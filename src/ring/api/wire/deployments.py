@@ -1,89 +1,23 @@
-"""The JSON of the API: bodies it takes, objects it gives, with their keys, order and presence.
-
-Shapes are declared once, here; the mapping functions are checked against them, and the API
-description is made of them.
-"""
+"""Deployments on the wire, with everything they are made of."""
 
 from __future__ import annotations
 
-import json
-from datetime import datetime
-from types import MappingProxyType
-from typing import TYPE_CHECKING, Literal, NotRequired, TypeVar
+from typing import TYPE_CHECKING, Literal, NotRequired
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
-from starlette.responses import Response
 from typing_extensions import TypedDict
 
-from ring.api.problems import Problem, invalid
 from ring.clock import rfc3339
-from ring.core.violations import Violation
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
-
-    from pydantic_core import ErrorDetails
+    from collections.abc import Sequence
 
     from ring.core.model.deployment import Deployment
-    from ring.core.model.events import Event
-    from ring.core.model.logs import LogRecord
     from ring.core.model.observed import Instance
     from ring.core.model.spec import Config, DeploymentSpec, Quantities, Resources, User, Volume
-    from ring.store.store import Namespace
 
-T = TypeVar("T", bound=BaseModel)
-
-JSON: Mapping[str, str] = MappingProxyType({"Content-Type": "application/json"})
 
 MASK = "***"
 """Stands in every answer for a password that is set."""
-
-
-class Body(BaseModel):
-    model_config = ConfigDict(strict=True, frozen=True, extra="ignore", hide_input_in_errors=True)
-
-
-class LoginBody(Body):
-    username: str
-    password: str = Field(repr=False)
-
-
-class NamespaceBody(Body):
-    name: str
-    network: object = None
-
-
-class LoginShape(TypedDict):
-    token: str
-
-
-class HealthShape(TypedDict):
-    state: Literal["UP"]
-
-
-class NamespaceShape(TypedDict):
-    id: str
-    created_at: str
-    updated_at: str | None
-    name: str
-
-
-class EventShape(TypedDict):
-    id: str
-    deployment_id: str
-    timestamp: str
-    level: str
-    message: str
-    component: str
-    reason: str | None
-
-
-class LogShape(TypedDict):
-    instance: str
-    message: str
-    level: str
-    timestamp: str | None
-    stream: NotRequired[str]
 
 
 class InstanceShape(TypedDict):
@@ -170,93 +104,6 @@ class DeploymentShape(TypedDict):
     image_digest: NotRequired[str]
     parent_id: NotRequired[str]
     network: NotRequired[NetworkShape]
-
-
-class ViolationShape(TypedDict):
-    property_path: str
-    message: str
-    code: str
-
-
-class ProblemShape(TypedDict):
-    type: str
-    title: str
-    status: int
-    detail: str
-    violations: list[ViolationShape]
-    error: str
-    message: NotRequired[str]
-
-
-def parse(body: bytes, model: type[T]) -> T:
-    """The model that the JSON text stands for. Raises 400 and 422, which repeat no value."""
-    try:
-        return model.model_validate_json(body)
-    except ValidationError as error:
-        details = error.errors(include_url=False, include_context=False, include_input=False)
-    if details[0]["type"] == "json_invalid":
-        raise Problem(400, "the body is not valid JSON")
-    raise invalid([_violation(detail) for detail in details])
-
-
-def _violation(detail: ErrorDetails) -> Violation:
-    path = ".".join(str(step) for step in detail["loc"])
-    if detail["type"] == "missing":
-        return Violation(path=path, code="request.field.missing", message="is required")
-    message = detail["msg"].replace("Input should be", "must be")
-    return Violation(path=path, code="request.field.type", message=message)
-
-
-def schemas(models: Iterable[type], ref_template: str) -> dict[str, object]:
-    """JSON Schemas of these models and of all they mention, by name."""
-    mode: Literal["validation"] = "validation"
-    inputs = [(model, mode, TypeAdapter[object](model)) for model in dict.fromkeys(models)]
-    _, found = TypeAdapter.json_schemas(inputs, ref_template=ref_template)
-    return dict(found["$defs"])
-
-
-def answer(
-    shape: Mapping[str, object] | Sequence[Mapping[str, object]],
-    *,
-    status: int = 200,
-    headers: Mapping[str, str] | None = None,
-) -> Response:
-    """Compact JSON, UTF-8 unescaped."""
-    text = json.dumps(shape, separators=(",", ":"), ensure_ascii=False)
-    content = text.encode(errors="replace")
-    return Response(content, status_code=status, headers={**JSON, **(headers or {})})
-
-
-def namespace(row: Namespace) -> NamespaceShape:
-    return {
-        "id": row.id,
-        "created_at": rfc3339(row.created_at),
-        "updated_at": rfc3339(row.updated_at) if row.updated_at else None,
-        "name": row.name,
-    }
-
-
-def event(entry: Event) -> EventShape:
-    return {
-        "id": entry.id,
-        "deployment_id": entry.deployment_id,
-        "timestamp": rfc3339(entry.timestamp),
-        "level": entry.level,
-        "message": entry.message,
-        "component": entry.component,
-        "reason": entry.reason,
-    }
-
-
-def log(record: LogRecord) -> LogShape:
-    at = record.timestamp
-    return {
-        "instance": record.instance,
-        "message": record.message,
-        "level": record.level,
-        "timestamp": rfc3339(at) if isinstance(at, datetime) else at,
-        "stream": record.stream,
-    }
 
 
 def deployment(

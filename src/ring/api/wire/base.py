@@ -1,0 +1,82 @@
+"""What all bodies and answers have in common: strict parsing, compact JSON, problems."""
+
+from __future__ import annotations
+
+import json
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Literal, NotRequired, TypeVar
+
+from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
+from starlette.responses import Response
+from typing_extensions import TypedDict
+
+from ring.api.problems import Problem, invalid
+from ring.core.violations import Violation
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from pydantic_core import ErrorDetails
+
+T = TypeVar("T", bound=BaseModel)
+
+JSON: Mapping[str, str] = MappingProxyType({"Content-Type": "application/json"})
+
+
+class Body(BaseModel):
+    model_config = ConfigDict(strict=True, frozen=True, extra="ignore", hide_input_in_errors=True)
+
+
+class ViolationShape(TypedDict):
+    property_path: str
+    message: str
+    code: str
+
+
+class ProblemShape(TypedDict):
+    type: str
+    title: str
+    status: int
+    detail: str
+    violations: list[ViolationShape]
+    error: str
+    message: NotRequired[str]
+
+
+def parse(body: bytes, model: type[T]) -> T:
+    """The model that the JSON text stands for. Raises 400 and 422, which repeat no value."""
+    try:
+        return model.model_validate_json(body)
+    except ValidationError as error:
+        details = error.errors(include_url=False, include_context=False, include_input=False)
+    if details[0]["type"] == "json_invalid":
+        raise Problem(400, "the body is not valid JSON")
+    raise invalid([_violation(detail) for detail in details])
+
+
+def _violation(detail: ErrorDetails) -> Violation:
+    path = ".".join(str(step) for step in detail["loc"])
+    if detail["type"] == "missing":
+        return Violation(path=path, code="request.field.missing", message="is required")
+    message = detail["msg"].replace("Input should be", "must be")
+    return Violation(path=path, code="request.field.type", message=message)
+
+
+def schemas(models: Iterable[type], ref_template: str) -> dict[str, object]:
+    """JSON Schemas of these models and of all they mention, by name."""
+    mode: Literal["validation"] = "validation"
+    inputs = [(model, mode, TypeAdapter[object](model)) for model in dict.fromkeys(models)]
+    _, found = TypeAdapter.json_schemas(inputs, ref_template=ref_template)
+    return dict(found["$defs"])
+
+
+def answer(
+    shape: Mapping[str, object] | Sequence[Mapping[str, object]],
+    *,
+    status: int = 200,
+    headers: Mapping[str, str] | None = None,
+) -> Response:
+    """Compact JSON, UTF-8 unescaped."""
+    text = json.dumps(shape, separators=(",", ":"), ensure_ascii=False)
+    content = text.encode(errors="replace")
+    return Response(content, status_code=status, headers={**JSON, **(headers or {})})

@@ -1,0 +1,34 @@
+"""Namespaces on the wire."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from typing_extensions import TypedDict
+
+from ring.api.wire.base import Body
+from ring.clock import rfc3339
+
+if TYPE_CHECKING:
+    from ring.store.store import Namespace
+
+
+class NamespaceBody(Body):
+    name: str
+    network: object = None
+
+
+class NamespaceShape(TypedDict):
+    id: str
+    created_at: str
+    updated_at: str | None
+    name: str
+
+
+def namespace(row: Namespace) -> NamespaceShape:
+    return {
+        "id": row.id,
+        "created_at": rfc3339(row.created_at),
+        "updated_at": rfc3339(row.updated_at) if row.updated_at else None,
+        "name": row.name,
+    }
