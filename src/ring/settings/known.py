@@ -14,6 +14,8 @@ _ENGINE = dict.fromkeys(
     ("enabled", "optional", "host", "tls_ca", "tls_cert", "tls_key", *_REGISTRY)
 )
 
+_SIGNAL = ("enabled", "endpoint", "service_name")
+
 KNOWN: Mapping[str, object] = {
     "api": dict.fromkeys(("host", "port", "cors_origins")),
     "scheduler": dict.fromkeys(("interval", "crash_loop_retry")),
@@ -26,7 +28,11 @@ KNOWN: Mapping[str, object] = {
         "cloud_hypervisor": None,
         "firecracker": None,
     },
-    "telemetry": None,
+    "telemetry": {
+        "traces": dict.fromkeys((*_SIGNAL, "sampler")),
+        "metrics": dict.fromkeys((*_SIGNAL, "interval_seconds")),
+        "logs": dict.fromkeys(_SIGNAL),
+    },
 }
 """Members by name; None: whatever stands there is accepted."""
 

@@ -12,6 +12,7 @@ from ring.core.model.quantities import QuantityError, parse_duration
 from ring.settings.contexts import Context, pick_context
 from ring.settings.known import unknown_keys
 from ring.settings.sources import Environ, Table, config_dir, read_config
+from ring.settings.telemetry import TelemetrySettings, telemetry
 from ring.settings.trust import expect_own_database, openness
 
 if TYPE_CHECKING:
@@ -60,6 +61,7 @@ class ServerSettings:
     default_host_ip: str | None
     runtimes: Mapping[str, RuntimeTable]
     """All five, by the name that manifests use."""
+    telemetry: TelemetrySettings
     admin_password: str | None = field(repr=False)
     log_level: str
     log_format: str
@@ -92,6 +94,7 @@ def load_server_settings(
         config_dir=config_dir(environ),
         default_host_ip=_default_host_ip(server.table("network")),
         runtimes=_runtimes(server.table("runtime"), environ),
+        telemetry=telemetry(server.table("telemetry"), environ, warnings),
         admin_password=environ.get("RING_ADMIN_PASSWORD") or None,
         log_level=_log_level(environ, warnings),
         log_format="json" if environ.get("RING_LOG_FORMAT") == "json" else "text",
