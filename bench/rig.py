@@ -6,6 +6,7 @@ with the project's Python, and ends everything. Inside, `bench` gives it a serve
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import http.client
 import json
@@ -210,6 +211,7 @@ def bench(host: str, image: str) -> Iterator[Bench]:
 def _server(folder: Path) -> Iterator[subprocess.Popen[bytes]]:
     environment = {k: v for k, v in os.environ.items() if not k.startswith("RING_")}
     environment["RING_CONFIG_DIR"] = str(folder)
+    environment["RING_SECRET_KEY"] = base64.b64encode(os.urandom(32)).decode()
     argv = [sys.executable, "-m", "ring", "server", "start"]
     with (folder / "server.log").open("wb") as log:
         process = subprocess.Popen(

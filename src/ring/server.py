@@ -25,7 +25,9 @@ from ring.core.plan.view import Limits
 from ring.engine.engine import Engine
 from ring.runtimes.base import RuntimeFailure
 from ring.security.passwords import hash_password, matches
+from ring.security.vault import Vault
 from ring.settings import process_environment
+from ring.settings.secret_key import load_secret_key
 from ring.settings.trust import expect_trusted
 from ring.store.store import Store
 
@@ -71,7 +73,8 @@ async def _serve(settings: ServerSettings) -> None:
     clock = SystemClock()
     stop = asyncio.Event()
     _stop_on_signals(stop)
-    store = _open_store(settings, clock)
+    vault = _open_vault()
+    store = _open_store(settings, clock, vault)
     runtimes: dict[str, Runtime] = {}
     try:
         await _guard_admin(store, settings)
@@ -121,14 +124,22 @@ def _stop_on_signals(stop: asyncio.Event) -> None:
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
 
 
-# the database and its first account
-def _open_store(settings: ServerSettings, clock: SystemClock) -> Store:
+# the key, the database and its first account
+def _open_vault() -> Vault:
+    """Before anything else is touched: what is written with a wrong key is lost."""
+    try:
+        return Vault(load_secret_key(process_environment()).value)
+    except HostError as error:
+        raise HostError(f"{REFUSING} {error.message}") from error
+
+
+def _open_store(settings: ServerSettings, clock: SystemClock, vault: Vault) -> Store:
     path = settings.database_path
     try:
         if settings.make_database_dir:
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             expect_trusted(path.parent)
-        return Store.open(path, clock)
+        return Store.open(path, clock, vault=vault)
     except OSError as error:
         reason = error.strerror or str(error)
         raise HostError(f"{REFUSING} cannot open database {path}: {reason}") from error

@@ -20,6 +20,7 @@ from ring.engine.reading.logs import Logs
 from ring.runtimes.fake import Container, FakeEngine, FakeRuntime
 from ring.security.passwords import hash_password
 from ring.security.tokens import mint
+from ring.security.vault import Vault
 from ring.store.store import Store
 from tests.api.client import Exchange, Question, Reply
 
@@ -142,7 +143,7 @@ class World:
     def __init__(self, cors_origins: Sequence[str] = ()) -> None:
         self.runner = asyncio.Runner()
         self.clock = ManualClock()
-        self.store = Store.open(None, self.clock, inline=True)
+        self.store = Store.open(None, self.clock, vault=Vault(bytes(32)), inline=True)
         self.engine = RecordingEngine()
         self.instances = Instances()
         self.engine.logs = Logs(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import http.client
 import itertools
 import json
@@ -93,6 +94,10 @@ class Ring:
             **(environment or {}),
         }
         home.mkdir(mode=0o700, exist_ok=True)
+        key = home / "secret-key"
+        if not key.exists():
+            key.touch(mode=0o600)
+            key.write_text(base64.b64encode(os.urandom(32)).decode())
         (home / "config.toml").write_text(
             "[contexts.default]\n"
             'host = "127.0.0.1"\n'

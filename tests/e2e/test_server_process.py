@@ -109,6 +109,31 @@ def test_a_server_without_a_runtime_does_not_start(make_ring: MakeRing) -> None:
     assert "enabled = true" in answer.err
 
 
+@pytest.mark.parametrize(
+    ("key", "said"),
+    [(None, "is not set"), ("%%%", "base64"), ("aGVsbG8=", "32 bytes")],
+)
+def test_a_server_without_a_good_key_touches_nothing(
+    make_ring: MakeRing, key: str | None, said: str
+) -> None:
+    ring = make_ring(environment={} if key is None else {"RING_SECRET_KEY": key})
+    (ring.home / "secret-key").unlink()
+    (ring.home / "config.toml").write_text("[server.runtime.docker]\nenabled = false\n")
+    answer = ring.run("server", "start")
+    assert (answer.code, answer.out) == (1, "")
+    assert "Refusing to start: RING_SECRET_KEY" in answer.err
+    assert said in answer.err
+    assert not (ring.home / "ring.db").exists()
+
+
+def test_a_key_file_that_others_may_read_is_refused(make_ring: MakeRing) -> None:
+    ring = make_ring()
+    (ring.home / "secret-key").chmod(0o644)
+    answer = ring.run("server", "start")
+    assert (answer.code, answer.out) == (1, "")
+    assert "0600" in answer.err
+
+
 def test_an_engine_that_is_not_there_is_named(make_ring: MakeRing, tmp_path: Path) -> None:
     socket = f"unix://{tmp_path}/dead.sock"
     answer = make_ring(docker_host=socket).run("server", "start")

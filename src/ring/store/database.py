@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from ring.clock import Clock
+    from ring.store.door import Vault
     from ring.store.mirror import Change
 
 _log = logging.getLogger(__name__)
@@ -46,6 +47,7 @@ class Transaction:
     connection: sqlite3.Connection
     now: datetime
     new_id: Callable[[], str]
+    vault: Vault
     changes: list[Change] = field(default_factory=list)
 
     def run(self, noun: str, name: str, values: Mapping[str, object]) -> int:
@@ -82,13 +84,16 @@ class _Job(Generic[T]):
 class Database:
     """Open from construction to `close`."""
 
-    def __init__(self, path: Path | None, clock: Clock, new_id: Callable[[], str]) -> None:
+    def __init__(
+        self, path: Path | None, clock: Clock, new_id: Callable[[], str], vault: Vault
+    ) -> None:
         """Migrates the file, which the lock has made. None: in memory.
 
         Raises HostError: `cannot open database <path>: <reason>`.
         """
         self._clock = clock
         self._new_id = new_id
+        self._vault = vault
         self.is_closed = False
         # Bounded by its callers: each waits for its own write.
         self._jobs: SimpleQueue[_Job[Any] | None] = SimpleQueue()
@@ -192,7 +197,7 @@ class Database:
                     job.loop.call_soon_threadsafe(job.deliver, result, changes)
 
     def _transact(self, work: Callable[[Transaction], T]) -> tuple[T, list[Change]]:
-        transaction = Transaction(self._writer, self._clock.wall(), self._new_id)
+        transaction = Transaction(self._writer, self._clock.wall(), self._new_id, self._vault)
         try:
             self._writer.execute("BEGIN IMMEDIATE")
             result = work(transaction)

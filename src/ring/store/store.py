@@ -11,7 +11,7 @@ import contextlib
 import uuid
 from typing import TYPE_CHECKING, TypeVar
 
-from ring.core.errors import HostError, RingError
+from ring.core.errors import HostError
 from ring.store import (
     acceptance,
     accounts,
@@ -24,10 +24,13 @@ from ring.store import (
     tokens,
 )
 from ring.store import events as journal
+from ring.store.configs import Configs
 from ring.store.database import Database, Transaction
+from ring.store.door import Door, Locked, Vault
 from ring.store.lock import DatabaseLock
 from ring.store.mirror import Change, Mirror, RowPut
 from ring.store.records import Accepted, Author, Namespace, Token, User
+from ring.store.secrets import Secrets
 from ring.store.trouble import StoreError
 
 if TYPE_CHECKING:
@@ -58,9 +61,12 @@ class Store:
     server_id: str
     """UUID of this database's server, on every instance it makes."""
 
-    def __init__(self, database: Database, lock: DatabaseLock | None, clock: Clock) -> None:
+    def __init__(
+        self, database: Database, lock: DatabaseLock | None, clock: Clock, vault: Vault
+    ) -> None:
         """For `open` and `reopen` alone."""
         self._database = database
+        self._vault = vault
         self._lock = lock
         self._clock = clock
         self._touches = tokens.Touches(clock)
@@ -71,6 +77,9 @@ class Store:
             deployments.tombstones(database.read("deployments", "tombstones")),
         )
         self.server_id = database.write_inline(server.identify, self._mirror.apply)
+        self._door = Door(database, vault, self._touches, self._mirror.apply)
+        self.secrets = Secrets(self._door)
+        self.configs = Configs(self._door)
 
     @classmethod
     def open(
@@ -78,22 +87,25 @@ class Store:
         path: Path | None,
         clock: Clock,
         *,
+        vault: Vault | None = None,
         inline: bool = False,
         new_id: Callable[[], str] = _uuid4,
     ) -> Store:
         """Locks, opens, creates and migrates. None: in memory, always inline.
 
-        inline: writes run on the caller's thread (simulation). Raises HostError naming the path
-        and the reason, or the pid of the server that has it open.
+        vault: seals secrets; without one there are none. inline: writes run on the caller's thread
+        (simulation). Raises HostError naming the path and the reason, or the pid of the server that
+        has it open.
         """
         with contextlib.ExitStack() as undo:
             lock = None if path is None else DatabaseLock(path)
             if lock is not None:
                 undo.callback(lock.release)
-            database = Database(path, clock, new_id)
+            vault = vault or Locked()
+            database = Database(path, clock, new_id, vault)
             undo.callback(database.disconnect)
             try:
-                store = cls(database, lock, clock)
+                store = cls(database, lock, clock, vault)
             except StoreError as error:
                 raise HostError(f"cannot open database {path}: {error.message}") from error
             undo.pop_all()
@@ -106,7 +118,7 @@ class Store:
 
         For inline stores: what a kill and a new start leave. This one is not to be used again.
         """
-        return Store(self._database, self._lock, self._clock)
+        return Store(self._database, self._lock, self._clock, self._vault)
 
     async def close(self) -> None:
         """Finishes queued writes. Idempotent."""
@@ -274,14 +286,4 @@ class Store:
         work: Callable[[Transaction], T],
         applied: Callable[[Sequence[Change]], None] | None = None,
     ) -> T:
-        touched = self._touches.take()
-
-        def whole(tx: Transaction) -> T:
-            tokens.touch(tx, touched)
-            return work(tx)
-
-        try:
-            return await self._database.write(whole, applied or self._mirror.apply)
-        except RingError:
-            self._touches.put_back(touched)
-            raise
+        return await self._door.write(work, applied)

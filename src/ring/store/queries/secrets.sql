@@ -1,0 +1,3 @@
+-- name: named
+SELECT id, namespace, name, value, version, created_at, updated_at FROM secret
+WHERE namespace = :namespace AND name = :name;
