@@ -43,6 +43,7 @@ PING_S = 4.0
 DEFAULT_PASSWORD = "changeme"  # noqa: S105 - the documented first password, refused off loopback
 PASSWORD_LENGTH = range(8, 129)
 REFUSING = "Refusing to start:"
+NOT_AVAILABLE = "not available in this version of Ring"
 
 
 def run(settings: ServerSettings) -> int:
@@ -70,6 +71,7 @@ def _open_more_files() -> None:
 
 
 async def _serve(settings: ServerSettings) -> None:
+    _refuse_what_is_not_there(settings)
     clock = SystemClock()
     stop = asyncio.Event()
     _stop_on_signals(stop)
@@ -78,8 +80,8 @@ async def _serve(settings: ServerSettings) -> None:
     runtimes: dict[str, Runtime] = {}
     try:
         await _guard_admin(store, settings)
-        runtimes = _open_runtimes(settings)
-        await _probe(runtimes, settings)
+        runtimes, failed = _open_runtimes(settings)
+        await _probe(runtimes, failed, settings)
         engine = Engine(
             store,
             runtimes,
@@ -89,7 +91,7 @@ async def _serve(settings: ServerSettings) -> None:
                 apply_timeout_s=settings.apply_timeout_s,
             ),
             interval_s=settings.interval_s,
-            default_host_ip=settings.default_host_ip,
+            default_host_ip=settings.network.default_host_ip,
         )
         app = build_app(store, engine, clock=clock, cors_origins=settings.cors_origins)
         sock = bind(settings.host, settings.port)
@@ -102,6 +104,17 @@ async def _serve(settings: ServerSettings) -> None:
     finally:
         await asyncio.gather(*(runtime.close() for runtime in runtimes.values()))
         await store.close()
+
+
+def _refuse_what_is_not_there(settings: ServerSettings) -> None:
+    """What is asked for and missing in this version is told, not left out in silence."""
+    if settings.dashboard.enabled:
+        raise HostError(
+            f"{REFUSING} the dashboard is not available yet: unset RING_DASHBOARD, and remove "
+            "`enabled = true` from [server.dashboard]"
+        )
+    if settings.network.pool_is_set:
+        log.warning("server.network.pool has no effect yet: engines use a pool of their own")
 
 
 def _drained(api: asyncio.Task[None]) -> None:
@@ -204,34 +217,35 @@ def _is_loopback(host: str) -> bool:
 
 
 # runtimes
-def _open_runtimes(settings: ServerSettings) -> dict[str, Runtime]:
-    """The enabled ones, not yet connected."""
+def _open_runtimes(settings: ServerSettings) -> tuple[dict[str, Runtime], list[str]]:
+    """The enabled ones, not yet connected; and why others cannot be: `<name> (<reason>)`."""
     adapters: Mapping[str, Callable[[], Callable[[Mapping[str, object]], Runtime]]] = {
         point.name: point.load for point in entry_points(group="ring.runtimes")
     }
     runtimes: dict[str, Runtime] = {}
+    failed = []
     for name, table in settings.runtimes.items():
         if not table.enabled:
             log.info("%s runtime disabled in config, skipping", name)
-        elif name not in adapters:
-            raise HostError(
-                f"{REFUSING} the {name} runtime is not available in this version of Ring: "
-                f"remove [server.runtime.{name.replace('-', '_')}] from the config file"
-            )
-        else:
+        elif name in adapters:
             runtimes[name] = adapters[name]()(table.options)
-    if not runtimes:
+        elif table.optional:
+            log.warning("the optional runtime %s is %s", name, NOT_AVAILABLE)
+        else:
+            failed.append(f"{name} ({NOT_AVAILABLE})")
+    if not any(table.enabled for table in settings.runtimes.values()):
         raise HostError(
             f"{REFUSING} no container runtime is enabled: put `enabled = true` under "
             "[server.runtime.docker] in config.toml"
         )
-    return runtimes
+    return runtimes, failed
 
 
-async def _probe(runtimes: Mapping[str, Runtime], settings: ServerSettings) -> None:
-    """One real round trip to each. Raises HostError naming all that failed."""
+async def _probe(
+    runtimes: Mapping[str, Runtime], failed: list[str], settings: ServerSettings
+) -> None:
+    """One real round trip to each. Raises HostError naming all that failed, now or before."""
     answers = await asyncio.gather(*(_ping(runtime) for runtime in runtimes.values()))
-    failed = []
     for (name, runtime), why in zip(runtimes.items(), answers, strict=True):
         if why is None:
             log.info("Connected to %s at %s", name.capitalize(), runtime.location)

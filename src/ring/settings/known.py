@@ -10,8 +10,16 @@ if TYPE_CHECKING:
     from ring.settings.sources import Table
 
 _REGISTRY = ("use_host_registry_auth", "host_registry_config")
-_ENGINE = dict.fromkeys(
-    ("enabled", "optional", "host", "tls_ca", "tls_cert", "tls_key", *_REGISTRY)
+_EVERY = ("enabled", "optional")
+_ENGINE = dict.fromkeys((*_EVERY, "host", "tls_ca", "tls_cert", "tls_key", *_REGISTRY))
+_CONTAINERD = (
+    *("socket", "namespace", "snapshotter", "shim", "cgroup_driver"),
+    *("cni_bin_dirs", "cni_conf_dir", "dns"),
+    *("registry_hosts_dir", "insecure_registries", "log_max_size", "log_max_files"),
+)
+_MICROVM = (
+    *("binary_path", "socket_dir", "max_console_log_bytes", "max_console_log_backups"),
+    *("shutdown_timeout", "port_forwarding", "guest_agent", "dns", "namespace_network"),
 )
 
 _SIGNAL = ("enabled", "endpoint", "service_name")
@@ -24,9 +32,11 @@ KNOWN: Mapping[str, object] = {
     "runtime": {
         "docker": _ENGINE,
         "podman": _ENGINE,
-        "containerd": None,
-        "cloud_hypervisor": None,
-        "firecracker": None,
+        "containerd": dict.fromkeys((*_EVERY, *_REGISTRY, *_CONTAINERD)),
+        "cloud_hypervisor": dict.fromkeys((*_EVERY, *_MICROVM, "firmware_path", "seccomp")),
+        "firecracker": dict.fromkeys(
+            (*_EVERY, *_MICROVM, "kernel_path", "boot_args", "default_volume_size_mib")
+        ),
     },
     "telemetry": {
         "traces": dict.fromkeys((*_SIGNAL, "sampler")),
@@ -34,7 +44,7 @@ KNOWN: Mapping[str, object] = {
         "logs": dict.fromkeys(_SIGNAL),
     },
 }
-"""Members by name; None: whatever stands there is accepted."""
+"""Members by name; None: a value."""
 
 
 def unknown_keys(server: Table) -> tuple[str, ...]:

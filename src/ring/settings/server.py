@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-import ipaddress
-import os
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ring.core.model.quantities import QuantityError, parse_duration
 from ring.settings.contexts import Context, pick_context
+from ring.settings.dashboard import DashboardSettings, dashboard
+from ring.settings.database import find_database
 from ring.settings.known import unknown_keys
+from ring.settings.network import NetworkSettings, network
 from ring.settings.sources import Environ, Table, config_dir, read_config
 from ring.settings.telemetry import TelemetrySettings, telemetry
-from ring.settings.trust import expect_own_database, openness
+from ring.settings.trust import openness
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
 RUNTIMES = ("docker", "podman", "containerd", "cloud-hypervisor", "firecracker")
 ENVIRONMENT_HOST = "environment_host"
@@ -34,6 +35,7 @@ _OURS = frozenset({"enabled", "optional", ENVIRONMENT_HOST})
 _INTERVAL_S = 10
 _CRASH_LOOP_RETRY = "5m"
 _APPLY_TIMEOUT_S = 300.0
+_ROLLOUT_DEADLINE_S = 600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,11 +56,14 @@ class ServerSettings:
     crash_loop_retry_s: float | None
     """None: a worker in crash_loop_back_off is never tried again."""
     apply_timeout_s: float
+    rollout_deadline_s: float
+    """How long a rollout may stay un-ready."""
     database_path: Path
     make_database_dir: bool
     """The path is a default one: its directory is made (0700) when missing."""
     config_dir: Path
-    default_host_ip: str | None
+    network: NetworkSettings
+    dashboard: DashboardSettings
     runtimes: Mapping[str, RuntimeTable]
     """All five, by the name that manifests use."""
     telemetry: TelemetrySettings
@@ -79,8 +84,9 @@ def load_server_settings(
     server = document.table("server")
     warnings = [*picked.warnings, *unknown_keys(server)]
     host, port, origins = _api(server.table("api"), picked, warnings)
-    database, is_default = _database(environ, warnings)
-    if warning := openness(database):
+    database = find_database(environ)
+    warnings += database.warnings
+    if warning := openness(database.path):
         warnings.append(warning)
     return ServerSettings(
         host=host,
@@ -88,11 +94,15 @@ def load_server_settings(
         cors_origins=origins,
         interval_s=_interval(document, picked.name, environ, warnings),
         crash_loop_retry_s=_crash_loop_retry(server.table("scheduler"), environ, warnings),
-        apply_timeout_s=_apply_timeout(environ, warnings),
-        database_path=database,
-        make_database_dir=is_default,
+        apply_timeout_s=_seconds("RING_APPLY_TIMEOUT", _APPLY_TIMEOUT_S, environ, warnings),
+        rollout_deadline_s=_seconds(
+            "RING_ROLLOUT_DEADLINE", _ROLLOUT_DEADLINE_S, environ, warnings
+        ),
+        database_path=database.path,
+        make_database_dir=database.is_default,
         config_dir=config_dir(environ),
-        default_host_ip=_default_host_ip(server.table("network")),
+        network=network(server.table("network")),
+        dashboard=dashboard(document, environ, warnings),
         runtimes=_runtimes(server.table("runtime"), environ),
         telemetry=telemetry(server.table("telemetry"), environ, warnings),
         admin_password=environ.get("RING_ADMIN_PASSWORD") or None,
@@ -168,48 +178,19 @@ def _retry_s(text: str) -> float | None:
     return None if text == "never" else parse_duration(text) / 1000
 
 
-def _apply_timeout(environ: Environ, warnings: list[str]) -> float:
-    raw = environ.get("RING_APPLY_TIMEOUT")
+def _seconds(name: str, default: float, environ: Environ, warnings: list[str]) -> float:
+    """A variable that holds a number of seconds above 0."""
+    raw = environ.get(name)
     if not raw:
-        return _APPLY_TIMEOUT_S
+        return default
     try:
         seconds = float(raw)
     except ValueError:
         seconds = 0.0
     if 0 < seconds < float("inf"):
         return seconds
-    warnings.append(
-        f"RING_APPLY_TIMEOUT '{raw}' is not a number of seconds above 0, "
-        f"using {_APPLY_TIMEOUT_S:.0f}"
-    )
-    return _APPLY_TIMEOUT_S
-
-
-def _database(environ: Environ, warnings: list[str]) -> tuple[Path, bool]:
-    """The database file, and whether nobody named it. Raises HostError for a stranger's."""
-    if named := environ.get("RING_DATABASE_PATH"):
-        return Path(named), False
-    as_root = os.geteuid() == 0 and not environ.get("RING_CONFIG_DIR")
-    path = Path("/var/lib/ring/ring.db") if as_root else config_dir(environ) / "ring.db"
-    stray = Path.cwd() / "ring.db"
-    if not path.exists() and stray.is_file():
-        expect_own_database(stray)
-        warnings.append(
-            f"using the database {stray} of the working directory, because {path} does not exist; "
-            f"move it there, or name it in RING_DATABASE_PATH"
-        )
-        return stray, False
-    return path, True
-
-
-def _default_host_ip(table: Table) -> str | None:
-    if "default_host_ip" not in table:
-        return None
-    text = table.text("default_host_ip")
-    try:
-        return str(ipaddress.ip_address(text))
-    except ValueError as error:
-        raise table.wrong("default_host_ip", "an IPv4 or IPv6 address") from error
+    warnings.append(f"{name} '{raw}' is not a number of seconds above 0, using {default:.0f}")
+    return default
 
 
 def _runtimes(table: Table, environ: Environ) -> Mapping[str, RuntimeTable]:
