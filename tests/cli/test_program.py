@@ -92,6 +92,8 @@ def test_misuse_as_a_process(anyone: Ring) -> None:
 
 
 def test_the_door_to_the_server(anyone: Ring) -> None:
+    anyone.environ["RING_SECRET_KEY"] = "A" * 43 + "="
+    anyone.environ["RING_DATABASE_PATH"] = str(anyone.home / "ring.db")
     ended = anyone.process("server")
     assert (ended.code, ended.out) == (1, "")
     assert "no container runtime is enabled" in ended.err
