@@ -243,3 +243,28 @@ class Logs(Protocol):
         once. Raises Gone, Unavailable, RuntimeFailure.
         """
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class Process:
+    """What an instance is to this machine."""
+
+    pid: int
+    """Its first process, as this machine numbers it."""
+    restarts: int = 0
+    """How often the engine itself has started it again."""
+
+
+@runtime_checkable
+class Samples(Protocol):
+    """A runtime whose instances can be processes of this machine, where everybody may look at them.
+
+    `Capabilities.cpu_stats` says whether they are.
+    """
+
+    async def process(self, instance_id: InstanceId) -> Process | None:
+        """None: it does not run. The same until the instance is started again.
+
+        Raises Gone, Unavailable, RuntimeFailure.
+        """
+        ...

@@ -14,7 +14,7 @@ from ring.core.errors import HostError
 from ring.core.model.failures import FailureClass
 from ring.core.model.ids import InstanceId, InstanceName
 from ring.core.model.spec import Volume
-from ring.runtimes.base import CameUp, Resync, RuntimeFailure, Unavailable
+from ring.runtimes.base import CameUp, Process, Resync, RuntimeFailure, Samples, Unavailable
 from ring.runtimes.docker import open_runtime
 from ring.runtimes.docker.connection import Connection, parse_host
 from ring.runtimes.docker.images import Images
@@ -97,6 +97,31 @@ def test_a_host_without_a_scheme_is_warned_about(caplog: pytest.LogCaptureFixtur
 def test_options_that_are_refused(options: dict[str, object], named: str) -> None:
     with pytest.raises(HostError, match=named):
         open_runtime(options)
+
+
+@pytest.mark.parametrize(
+    ("host", "local"), [("unix:///run/docker.sock", True), ("tcp://10.0.0.9:2375", False)]
+)
+def test_what_instances_take_is_told_only_of_those_on_this_machine(host: str, local: bool) -> None:
+    assert open_runtime({"host": host}).capabilities().cpu_stats is local
+
+
+async def test_the_process_of_an_instance(script: Script, runtime: Runtime) -> None:
+    assert isinstance(runtime, Samples)
+    running = {**ENTRY, "State": {"Status": "running", "Pid": 4242}, "RestartCount": 2}
+    created = {**ENTRY, "State": {"Status": "created", "Pid": 0}, "RestartCount": 0}
+    script.say(f"GET /v1.41/containers/{ONE}/json", answer(running), answer(created))
+
+    assert await runtime.process(ONE) == Process(4242, restarts=2)
+    assert await runtime.process(ONE) is None
+
+
+async def test_a_process_without_a_number(script: Script, runtime: Runtime) -> None:
+    assert isinstance(runtime, Samples)
+    script.say(f"GET /v1.41/containers/{ONE}/json", answer({**ENTRY, "State": {"Pid": "1"}}))
+
+    with pytest.raises(Unavailable, match="Pid"):
+        await runtime.process(ONE)
 
 
 def test_importing_the_package_does_not_import_the_client() -> None:

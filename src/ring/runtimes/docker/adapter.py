@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ring.core.errors import HostError
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from ring.core.model.ids import InstanceId, InstanceName
     from ring.core.model.logs import LogLine, LogQuery
     from ring.core.model.observed import Instance
-    from ring.runtimes.base import Image, Order, RuntimeEvent
+    from ring.runtimes.base import Image, Order, Process, RuntimeEvent
     from ring.runtimes.docker.connection import Endpoint
 
 DEFAULT_HOST = "unix:///var/run/docker.sock"
@@ -69,7 +70,7 @@ def _host(options: Mapping[str, object]) -> str:
 
 
 class DockerRuntime:
-    """One Docker engine, behind ring.runtimes.base.Runtime and Logs."""
+    """One Docker engine, behind ring.runtimes.base.Runtime, Logs and Samples."""
 
     def __init__(self, endpoint: Endpoint) -> None:
         self._endpoint = endpoint
@@ -91,7 +92,8 @@ class DockerRuntime:
         return self._endpoint.socket is None
 
     def capabilities(self) -> Capabilities:
-        return _CAPABILITIES
+        """What instances take is read where they run, which is here or not."""
+        return replace(_CAPABILITIES, cpu_stats=not self.is_remote)
 
     async def ping(self) -> None:
         await self._connection.ping()
@@ -137,6 +139,9 @@ class DockerRuntime:
 
     async def find(self, name: InstanceName) -> Instance | None:
         return await self._instances.find(name)
+
+    async def process(self, instance_id: InstanceId) -> Process | None:
+        return await self._instances.process(instance_id)
 
     async def logs(self, instance_id: InstanceId, query: LogQuery) -> AsyncGenerator[LogLine, None]:
         async with contextlib.aclosing(logs.read(self._connection, instance_id, query)) as lines:

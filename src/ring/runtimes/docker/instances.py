@@ -17,7 +17,7 @@ from ring.runtimes.docker.connection import CALL_TIMEOUT_S
 if TYPE_CHECKING:
     from ring.core.model.ids import InstanceName
     from ring.core.model.observed import Instance
-    from ring.runtimes.base import Order
+    from ring.runtimes.base import Order, Process
     from ring.runtimes.docker.connection import Answer, Connection
     from ring.runtimes.docker.networks import Networks
 
@@ -49,6 +49,13 @@ class Instances:
         if answer.status == HTTPStatus.NOT_FOUND:
             raise Gone(answer.message)
         return mapping.inspected(payload.as_payload(answer.json()))
+
+    async def process(self, instance_id: InstanceId) -> Process | None:
+        """See Samples.process."""
+        answer = await self._told(instance_id)
+        if answer.status == HTTPStatus.NOT_FOUND:
+            raise Gone(answer.message)
+        return mapping.process(payload.as_payload(answer.json()))
 
     async def find(self, name: InstanceName) -> Instance | None:
         """See Runtime.find. The engine would also take a prefix of an id for a name."""

@@ -8,6 +8,7 @@ from ring.core.model import labels
 from ring.core.model.ids import DeploymentId, InstanceId, InstanceName
 from ring.core.model.observed import Exit, Instance, State
 from ring.core.model.quantities import parse_cpu, parse_memory
+from ring.runtimes.base import Process
 from ring.runtimes.docker import payload, references
 
 if TYPE_CHECKING:
@@ -191,6 +192,12 @@ def inspected(entry: Payload) -> Instance:
         image_digest=_image_digest(config.get("Image"), entry.get("Image")),
         end=_exit(told) if state is State.EXITED else None,
     )
+
+
+def process(entry: Payload) -> Process | None:
+    """Of the same answer; an engine numbers the process of what does not run 0."""
+    pid = payload.number(payload.section(entry, "State"), "Pid")
+    return Process(pid, payload.number(entry, "RestartCount")) if pid else None
 
 
 def _instance(

@@ -22,6 +22,7 @@ from ring.runtimes.base import (
     NameTaken,
     OutOfMemory,
     Paused,
+    Process,
     Resync,
     RuntimeEvent,
     RuntimeFailure,
@@ -39,6 +40,8 @@ if TYPE_CHECKING:
 from ring.runtimes.fake.traffic import AtOnce, Request, Traffic
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+FIRST_PID = 2**22
+"""Beyond what a kernel gives: no process of this machine is taken for one of the fake's."""
 
 
 @dataclass(slots=True, eq=False)
@@ -47,6 +50,8 @@ class Container:
     spec: DeploymentSpec
     environment: Mapping[str, str]
     up_since: datetime | None = None
+    pid: int = 0
+    """Of its first process, while it lives; not one of this machine's."""
     lines: list[LogLine] = field(default_factory=list)
     """Everything it wrote."""
 
@@ -76,6 +81,7 @@ class FakeEngine:
     requests: int = 0
     """How many have been carried out."""
     _count: int = 0
+    _processes: int = 0
     _last_at: datetime = EPOCH
 
     # what happens by itself
@@ -219,6 +225,8 @@ class FakeEngine:
                         FailureClass.PORT_IN_USE, f"port {port.published} is already allocated"
                     )
         container.up_since = self._tick()
+        self._processes += 1
+        container.pid = FIRST_PID + self._processes
         container.instance = replace(
             container.instance,
             state=State.RUNNING,
@@ -250,6 +258,10 @@ class FakeEngine:
 
     def inspect(self, instance_id: InstanceId) -> Instance:
         return self.container(instance_id).instance
+
+    def process(self, instance_id: InstanceId) -> Process | None:
+        container = self.container(instance_id)
+        return Process(container.pid) if container.instance.is_live else None
 
     def ensure_network(self, namespace: str) -> None:
         name = f"ring_{namespace}"

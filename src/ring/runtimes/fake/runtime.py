@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from ring.core.model.ids import InstanceId, InstanceName
     from ring.core.model.logs import LogLine, LogQuery
     from ring.core.model.observed import Instance
-    from ring.runtimes.base import Order
+    from ring.runtimes.base import Order, Process
 
 from ring.runtimes.fake.engine import EPOCH, FakeEngine
 
@@ -121,6 +121,9 @@ class FakeRuntime:
             return container.instance if container else None
 
         return await self._ask("find", name, effect)
+
+    async def process(self, instance_id: InstanceId) -> Process | None:
+        return await self._ask("process", instance_id, lambda: self.engine.process(instance_id))
 
     async def logs(self, instance_id: InstanceId, query: LogQuery) -> AsyncGenerator[LogLine, None]:
         container = await self._ask("logs", instance_id, lambda: self.engine.container(instance_id))
