@@ -17,17 +17,23 @@ if TYPE_CHECKING:
 
     from ring.core.model.deployment import Deployment
     from ring.core.plan.view import NameSource, Now, Plan, View
+    from ring.engine.sampling.machine import Machine
 
 
 class Plant:
     """A server's engine; what it stands on outlives it."""
 
     def __init__(
-        self, bench: Bench, *, planner: Callable[[View, Now, NameSource], Plan] = plan
+        self,
+        bench: Bench,
+        *,
+        planner: Callable[[View, Now, NameSource], Plan] = plan,
+        machine: Machine | None = None,
     ) -> None:
         self.bench = bench
         self._numbers = iter(range(1, 10_000))
         self._planner = planner
+        self._machine = machine
         self._stop = asyncio.Event()
         self._build()
 
@@ -42,6 +48,7 @@ class Plant:
             names=lambda: f"{next(self._numbers):08x}",
             planner=self._planner,
             jitter=lambda: 1.0,
+            machine=self._machine,
         )
 
     async def start(self) -> asyncio.Task[None]:

@@ -14,12 +14,16 @@ from ring.core.model.status import Status
 from ring.core.plan.view import Limits
 from ring.engine.engine import Engine, lane_widths, spread
 from ring.engine.operating.starting import FINISH_S
+from ring.engine.sampling.machine import Machine
 from ring.runtimes.base import RuntimeFailure
 from ring.runtimes.fake import CAPABILITIES
 from tests.engine.bench import DIGEST, WEB, Bench
 from tests.engine.plant import Plant
+from tests.engine.sampling.files import Files
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from ring.core.model.ids import InstanceId
     from ring.core.model.observed import Instance
 
@@ -583,3 +587,25 @@ def test_an_engine_can_be_made_with_nothing_but_what_it_needs() -> None:
     bench.run(main())
     assert lane_widths()["stops"] == 32
     assert all(0.8 <= spread() <= 1.2 for _ in range(100))
+
+
+# what they take
+
+
+def test_an_engine_that_runs_looks_at_what_its_instances_take(tmp_path: Path) -> None:
+    bench = Bench()
+    files = Files(tmp_path, unified=True)
+
+    async def main() -> None:
+        plant = Plant(bench, machine=Machine(bench.clock.mono, tmp_path))
+        await plant.start()
+        row = await plant.apply(replicas=2)
+        await bench.wait(2)
+        for container in bench.engine.containers.values():
+            files.process(container.pid, container.instance.id)
+        await bench.wait(11)
+
+        (taken,) = plant.engine.statistics.snapshot.taken
+        assert (taken.deployment_id, taken.instances, taken.usage.pids) == (row.id, 2, 6)
+
+    bench.run(main())

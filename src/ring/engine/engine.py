@@ -19,6 +19,7 @@ from ring.engine.operating.operations import Operations
 from ring.engine.operating.starting import Starter
 from ring.engine.reading.logs import Logs
 from ring.engine.reconciler import Reconciler, random_suffix
+from ring.engine.sampling.statistics import Statistics
 from ring.engine.wakeups import Wakeups
 from ring.runtimes.base import RuntimeFailure
 
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from ring.core.model.ids import DeploymentId, GroupKey
     from ring.core.model.observed import Instance
     from ring.core.plan.view import Limits, NameSource, Now, Plan, View
+    from ring.engine.sampling.machine import Machine
     from ring.runtimes.registry import Registry
     from ring.store.store import Store
 
@@ -70,6 +72,7 @@ class Engine:
         names: NameSource = random_suffix,
         planner: Callable[[View, Now, NameSource], Plan] = plan,
         jitter: Callable[[], float] = spread,
+        machine: Machine | None = None,
     ) -> None:
         self._store = store
         self._runtimes = runtimes
@@ -93,6 +96,9 @@ class Engine:
             for name, runtime in runtimes.items()
         }
         self.logs = Logs(store, runtimes, self.observers)
+        self.statistics = Statistics(
+            store, runtimes, self.observers, clock, interval_s=interval_s, machine=machine
+        )
         starter = Starter(
             store.server_id,
             clock,
@@ -161,12 +167,14 @@ class Engine:
                 for name, observer in self.observers.items()
             ]
             others.append(group.create_task(self._kept_up("journal", self._journal.run)))
+            others.append(group.create_task(self._kept_up("statistics", self.statistics.run)))
             await stop.wait()
             passes.cancel()
             await self.operations.drain(DRAIN_S)
             for task in (*others, *self._spawned):
                 task.cancel()
         self._tasks = None
+        self.statistics.close()
         await self._journal.close()
 
     async def _kept_up(self, what: str, run: Callable[[], Coroutine[None, None, None]]) -> None:
