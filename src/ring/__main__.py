@@ -1,4 +1,5 @@
-"""The `ring` program. `ring --version` is answered before anything of weight is imported."""
+"""The `ring` program. `ring --version` is answered before anything of weight is imported, and so
+is a shell that waits for names."""
 
 from __future__ import annotations
 
@@ -12,6 +13,11 @@ def main() -> int:
 
         sys.stdout.write(f"ring {__version__}\n")
         return 0
+    if sys.argv[1:2] == ["_complete"]:
+        from ring.cli.completions.names import main as complete
+        from ring.settings import process_environment
+
+        return complete(sys.argv[2:], process_environment())
     try:
         from ring.cli.main import run
 

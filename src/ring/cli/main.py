@@ -42,6 +42,8 @@ ring = RingGroup(
         "namespace": "ring.cli.commands.namespace:namespace",
         "login": "ring.cli.commands.login:login",
         "logout": "ring.cli.commands.login:logout",
+        "context": "ring.cli.commands.context:show_context",
+        "completions": "ring.cli.commands.completions:completions",
         "server": "ring.cli.commands.server:server",
         "help": "ring.cli.commands.help:show_help",
     },

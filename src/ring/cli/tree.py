@@ -86,7 +86,7 @@ class RingGroup(click.Group):
         kwargs.setdefault("context_settings", {"help_option_names": list(_HELP)})
         super().__init__(name, no_args_is_help=False, **kwargs)
         self._lazy = lazy
-        self._default = default
+        self.default = default
         self.params += global_options(short=short_options)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
@@ -100,8 +100,8 @@ class RingGroup(click.Group):
         return cast(click.Command, getattr(import_module(module), name))
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        if self._default is not None and _names_no_command(args):
-            args = [self._default, *args]
+        if self.default is not None and _names_no_command(args):
+            args = [self.default, *args]
         return super().parse_args(ctx, args)
 
 

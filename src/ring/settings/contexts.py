@@ -34,6 +34,17 @@ def load_context(config: Path | None, context: str | None, environ: Environ) -> 
     return pick_context(read_config(config, environ), context, environ)
 
 
+def every_context(config: Path | None, environ: Environ) -> dict[str, Context]:
+    """All contexts of the file by name, in its order; the built-in one where it has none.
+
+    Raises UserError or HostError.
+    """
+    contexts = read_config(config, environ).table("contexts")
+    if not contexts.values:
+        return {"default": Context("default")}
+    return {name: _read(contexts.table(name), name, ()) for name in contexts.values}
+
+
 def pick_context(document: Table, context: str | None, environ: Environ) -> Context:
     """The context of an already read config file. Raises UserError."""
     contexts = document.table("contexts")
