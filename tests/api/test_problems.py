@@ -1,11 +1,13 @@
 from __future__ import annotations
 
 import json
+from typing import get_type_hints
 
 import pytest
 
 from ring.api import problems
 from ring.api.problems import Problem, invalid
+from ring.api.wire import ProblemShape
 from ring.core.errors import Conflict, Denied, NotFound, UserError
 from ring.core.violations import Violation
 
@@ -43,3 +45,12 @@ def test_violations_are_told_in_order_and_by_line() -> None:
 
 def test_text_that_is_no_unicode_still_makes_an_answer() -> None:
     assert b"?" in problems.body(Problem(400, "\ud800"))
+
+
+def test_facts_for_programs_follow_the_usual_members() -> None:
+    error = Conflict("in use", extra={"deployments": ["media/encoder"], "hint": "force it"})
+    shape = json.loads(problems.body(problems.of(error), "/secrets/x"))
+    assert list(shape)[-3:] == ["error", "deployments", "hint"]
+    assert shape["deployments"] == ["media/encoder"]
+    assert list(json.loads(problems.body(problems.of(error), "/deployments")))[-1] == "message"
+    assert set(problems.of(error).extra) <= set(get_type_hints(ProblemShape))

@@ -30,13 +30,16 @@ class Problem(Exception):
         title: str = "",
         violations: Sequence[Violation] = (),
         headers: Mapping[str, str] | None = None,
+        extra: Mapping[str, object] | None = None,
     ) -> None:
+        """extra: members of the document beside the usual ones, such as `hint`."""
         super().__init__(detail)
         self.status = status
         self.detail = detail
         self.title = title or _TITLES.get(status) or HTTPStatus(status).phrase
         self.violations = tuple(violations)
         self.headers = dict(headers or {})
+        self.extra = dict(extra or {})
 
 
 class Unread(Problem):
@@ -57,13 +60,13 @@ def of(error: UserError) -> Problem:
     """The status a rule of the core stands for."""
     match error:
         case NotFound():
-            return Problem(404, error.message)
+            return Problem(404, error.message, extra=error.extra)
         case Conflict():
-            return Problem(409, error.message)
+            return Problem(409, error.message, extra=error.extra)
         case Denied():
-            return Problem(403, error.message)
+            return Problem(403, error.message, extra=error.extra)
         case _:
-            return Problem(400, error.message)
+            return Problem(400, error.message, extra=error.extra)
 
 
 def body(problem: Problem, path: str = "") -> bytes:
@@ -78,6 +81,7 @@ def body(problem: Problem, path: str = "") -> bytes:
             for each in problem.violations
         ],
         "error": problem.detail,
+        **problem.extra,
     }
     if path.startswith("/deployments"):
         shape["message"] = problem.detail

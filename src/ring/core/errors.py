@@ -11,6 +11,11 @@ RingError
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
 
 class RingError(Exception):
     """Something went wrong in Ring."""
@@ -26,6 +31,11 @@ class RingError(Exception):
 
 class UserError(RingError):
     """The request cannot be carried out as it is."""
+
+    def __init__(self, message: str = "", *, extra: Mapping[str, object] | None = None) -> None:
+        """extra: facts for programs, by the name they have in an answer, such as `deployments`."""
+        super().__init__(message)
+        self.extra: Mapping[str, object] = dict(extra or {})
 
 
 class NotFound(UserError):

@@ -40,6 +40,10 @@ class ProblemShape(TypedDict):
     detail: str
     violations: list[ViolationShape]
     error: str
+    deployments: NotRequired[list[str]]
+    hint: NotRequired[str]
+    remaining: NotRequired[int]
+    code: NotRequired[str]
     message: NotRequired[str]
 
 
