@@ -14,6 +14,7 @@ from ring.core.model.ids import DeploymentId, GroupKey, InstanceName
 from ring.core.model.ledger import Entry, Phase
 from ring.core.model.spec import DeploymentSpec
 from ring.core.plan.view import Plan, RowChange
+from ring.security.vault import Vault
 from ring.store.store import Author, Store
 
 if TYPE_CHECKING:
@@ -60,7 +61,11 @@ def done(call: Coroutine[Any, Any, T]) -> T:
 def memory_store(clock: ManualClock | None = None) -> Store:
     numbers = itertools.count(1)
     return Store.open(
-        None, clock or ManualClock(), inline=True, new_id=lambda: f"id-{next(numbers)}"
+        None,
+        clock or ManualClock(),
+        vault=Vault(bytes(32)),
+        inline=True,
+        new_id=lambda: f"id-{next(numbers)}",
     )
 
 

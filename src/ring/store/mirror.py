@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from ring.core.model.deployment import Deployment
     from ring.core.model.ids import DeploymentId, GroupKey, InstanceName
     from ring.core.model.ledger import Entry
+    from ring.core.references import Reference
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +50,17 @@ class TombstoneDropped:
     id: DeploymentId
 
 
-Change = RowPut | RowPurged | EventStamped | EntryPut | EntryDropped | TombstoneDropped
+@dataclass(frozen=True, slots=True)
+class InputChanged:
+    """A secret or config was made, written or deleted. The mirror has none; the engine is told."""
+
+    namespace: str
+    reference: Reference
+
+
+Change = (
+    RowPut | RowPurged | EventStamped | EntryPut | EntryDropped | TombstoneDropped | InputChanged
+)
 
 _NO_ENTRIES: Mapping[InstanceName, Entry] = MappingProxyType({})
 
@@ -115,6 +126,8 @@ class Mirror:
                     self._drop_entry(name, own)
                 case TombstoneDropped(deployment_id):
                     self._tombstones.pop(deployment_id, None)
+                case InputChanged():
+                    pass
                 case _:
                     assert_never(change)
 

@@ -6,7 +6,7 @@ import sqlite3
 from typing import TYPE_CHECKING
 
 from ring.clock import rfc3339
-from ring.core.errors import Conflict, Denied
+from ring.core.errors import Conflict, Denied, NotFound
 from ring.store import audit
 from ring.store.decoding import EPOCH, moment
 from ring.store.records import Author, Namespace
@@ -47,3 +47,9 @@ def ensure(tx: Transaction, name: str, author: Author) -> None:
             " or a token bound to that namespace by name"
         )
     create(tx, name, author)
+
+
+def expect(tx: Transaction, name: str) -> None:
+    """Raises NotFound where there is no such namespace."""
+    if tx.one("namespaces", "by_name", {"name": name}) is None:
+        raise NotFound(f"namespace '{name}' does not exist")

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from datetime import datetime
 
     from ring.core.model.deployment import Deployment
@@ -56,3 +58,19 @@ class Accepted:
     deployment: Deployment
     change: Literal["created", "unchanged", "scaled"]
     scaled_from: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which objects a list is asked for; None asks for nothing in particular."""
+
+    namespaces: frozenset[str] | None = None
+    names: frozenset[str] | None = None
+
+    def values(self) -> Mapping[str, str | None]:
+        """For statements that filter by `json_each(:namespaces)` and `json_each(:names)`."""
+        return {"namespaces": _listed(self.namespaces), "names": _listed(self.names)}
+
+
+def _listed(words: frozenset[str] | None) -> str | None:
+    return None if words is None else json.dumps(sorted(words))

@@ -12,6 +12,7 @@ import uuid
 from typing import TYPE_CHECKING, TypeVar
 
 from ring.core.errors import HostError
+from ring.core.references import references
 from ring.store import (
     acceptance,
     accounts,
@@ -28,10 +29,11 @@ from ring.store.configs import Configs
 from ring.store.database import Database, Transaction
 from ring.store.door import Door, Locked, Vault
 from ring.store.lock import DatabaseLock
-from ring.store.mirror import Change, Mirror, RowPut
+from ring.store.mirror import Change, InputChanged, Mirror, RowPut
 from ring.store.records import Accepted, Author, Namespace, Token, User
 from ring.store.secrets import Secrets
 from ring.store.trouble import StoreError
+from ring.store.volumes import Volumes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -77,9 +79,10 @@ class Store:
             deployments.tombstones(database.read("deployments", "tombstones")),
         )
         self.server_id = database.write_inline(server.identify, self._mirror.apply)
-        self._door = Door(database, vault, self._touches, self._mirror.apply)
+        self._door = Door(database, vault, self._touches, self._apply)
         self.secrets = Secrets(self._door)
         self.configs = Configs(self._door)
+        self.volumes = Volumes(self._door)
 
     @classmethod
     def open(
@@ -130,7 +133,8 @@ class Store:
             self._lock.release()
 
     def listen(self, told: Callable[[GroupKey], None]) -> None:
-        """Tells of every group whose desired state a user has changed, once it is committed.
+        """Tells of every group whose desired state a user has changed, or a secret or config that
+        it refers to, once it is committed.
 
         On the loop's thread, also when whoever asked for the change has gone meanwhile.
         """
@@ -276,8 +280,23 @@ class Store:
         """Notes `last_used_at`, at most once per 60 s, with the next write: never waits."""
         self._touches.note(token.id)
 
-    def _desired_changed(self, changes: Sequence[Change]) -> None:
+    def _apply(self, changes: Sequence[Change]) -> None:
         self._mirror.apply(changes)
+        for change in changes:
+            if isinstance(change, InputChanged):
+                for key in self._referring(change):
+                    self._told(key)
+
+    def _referring(self, change: InputChanged) -> tuple[GroupKey, ...]:
+        return tuple(
+            key
+            for key in self._mirror.groups()
+            if key.namespace == change.namespace
+            and any(change.reference in references(row.spec) for row in self._mirror.rows(key))
+        )
+
+    def _desired_changed(self, changes: Sequence[Change]) -> None:
+        self._apply(changes)
         for key in {change.row.key for change in changes if isinstance(change, RowPut)}:
             self._told(key)
 

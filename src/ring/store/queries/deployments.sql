@@ -39,6 +39,22 @@ UPDATE deployment SET
   spec_hash = :spec_hash, revision = :revision
 WHERE id = :id;
 
+-- name: in_use
+SELECT * FROM deployment
+WHERE namespace = :namespace AND status NOT IN ('deleted', 'completed', 'failed')
+  AND instr(spec, :text) > 0
+ORDER BY seq;
+
+-- name: inputs
+SELECT inputs FROM deployment WHERE id = :id;
+
+-- name: with_inputs
+SELECT id, inputs FROM deployment
+WHERE namespace = :namespace AND status != 'deleted' AND inputs IS NOT NULL;
+
+-- name: set_inputs
+UPDATE deployment SET inputs = :inputs WHERE id = :id;
+
 -- name: stamp_event
 UPDATE deployment SET last_event_at = :at WHERE id = :id;
 
