@@ -13,7 +13,8 @@ from ring.core.model.events import EventDraft, Level
 from ring.core.model.ids import DeploymentId, GroupKey
 from ring.core.model.status import Status
 from ring.core.plan.decisions import Create, Replace, Scale, Unchanged, decide
-from ring.store import audit, deployments, events, namespaces
+from ring.core.references import have_changed
+from ring.store import audit, deployments, events, inputs, namespaces
 from ring.store.records import Accepted, Author
 
 if TYPE_CHECKING:
@@ -38,12 +39,14 @@ class Request:
 def accept(tx: Transaction, request: Request) -> Accepted:
     """Decides on the rows as they are now, and writes. Raises Denied, Conflict."""
     key = GroupKey(request.spec.namespace, request.spec.name)
+    active = deployments.active(tx, key)
     decision = decide(
         request.spec,
-        deployments.active(tx, key),
+        active,
         force=request.force,
         if_changed=request.if_changed,
         image_moved=request.image_moved,
+        inputs_changed=_inputs_changed(tx, active[-1]) if active else False,
     )
     match decision:
         case Unchanged(row, manifest_differs):
@@ -65,6 +68,10 @@ def delete(tx: Transaction, deployment_id: DeploymentId, author: Author) -> Depl
         return row
     _audit(tx, row, author, "delete")
     return deployments.update(tx, replace(row, status=Status.DELETED, next_create_at=None))
+
+
+def _inputs_changed(tx: Transaction, row: Deployment) -> bool:
+    return have_changed(inputs.recorded(tx, row.id), inputs.now(tx, row.spec))
 
 
 def _scale(tx: Transaction, row: Deployment, request: Request) -> Accepted:
@@ -105,6 +112,7 @@ def _create(tx: Transaction, decision: Create | Replace, request: Request) -> Ac
             f"A deployment with name '{row.spec.name}' already exists"
             f" in namespace '{row.spec.namespace}'"
         ) from error
+    inputs.record(tx, row.id, inputs.now(tx, row.spec))
     events.add(tx, _birth(row, decision, request.unknown_fields))
     _audit(tx, row, request.author, "create")
     return Accepted(replace(row, last_event_at=tx.now), "created")

@@ -41,8 +41,16 @@ def decided(
     force: bool = False,
     if_changed: bool = True,
     image_moved: bool = False,
+    inputs_changed: bool = False,
 ) -> Decision:
-    return decide(new, active, force=force, if_changed=if_changed, image_moved=image_moved)
+    return decide(
+        new,
+        active,
+        force=force,
+        if_changed=if_changed,
+        image_moved=image_moved,
+        inputs_changed=inputs_changed,
+    )
 
 
 @pytest.mark.parametrize("force", [True, False])
@@ -112,6 +120,15 @@ def test_nothing_is_compared_unless_asked_or_when_forced(replicas: int) -> None:
     assert decided(new, active, if_changed=False) == Replace((active,), "no health checks")
     assert decided(new, active, force=True) == Replace((active,), "force=true")
     assert decided(new, active, image_moved=True) == Replace((active,), "no health checks")
+    assert decided(new, active, inputs_changed=True) == Replace((active,), "no health checks")
+
+
+@pytest.mark.parametrize(
+    "status", [Status.PENDING, Status.CREATING, Status.RUNNING, Status.COMPLETED]
+)
+def test_a_changed_secret_or_config_replaces_whatever_the_status(status: Status) -> None:
+    active = row(status)
+    assert decided(spec(), active, inputs_changed=True) == Replace((active,), "no health checks")
 
 
 @pytest.mark.parametrize(

@@ -96,10 +96,12 @@ async def _checked(call: Call) -> tuple[DeploymentSpec, Sequence[str]]:
 
 
 async def _image_moved(call: Call, spec: DeploymentSpec) -> bool:
-    """Asks the registry, only where its answer is what decides."""
+    """Asks the registry, only where its answer may be what decides."""
     rows = call.services.store.rows(GroupKey(spec.namespace, spec.name))
     active = [row for row in rows if not row.is_deleted]
-    decision = decide(spec, active, force=False, if_changed=True, image_moved=False)
+    decision = decide(
+        spec, active, force=False, if_changed=True, image_moved=False, inputs_changed=False
+    )
     if isinstance(decision, Create | Replace):
         return False
     row = decision.row

@@ -50,17 +50,20 @@ def decide(
     force: bool,
     if_changed: bool,
     image_moved: bool,
+    inputs_changed: bool,
 ) -> Decision:
     """`active` are the rows of the group that are not deleted, oldest first.
 
     if_changed: leave a healthy row that says the same alone, or scale it. image_moved: its tag
-    means another image by now, so it does not say the same. force overrides both.
+    means another image by now, so it does not say the same. inputs_changed: nor does it where a
+    secret or config of the newest row has changed since (core.references). force overrides all.
     """
     if not active:
         return Create()
     newest = active[-1]
-    says_the_same = fingerprint(newest.spec) == fingerprint(new)
-    if if_changed and not force and not image_moved and says_the_same and _is_healthy(newest):
+    has_moved_on = image_moved or inputs_changed
+    says_the_same = not has_moved_on and fingerprint(newest.spec) == fingerprint(new)
+    if if_changed and not force and says_the_same and _is_healthy(newest):
         if newest.spec.replicas == new.replicas:
             return Unchanged(newest, manifest_differs=newest.spec.manifest != new.manifest)
         if newest.status in _SCALED_IN and len(active) == 1:
