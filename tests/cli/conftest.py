@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pty
 import subprocess
 import sys
 from dataclasses import dataclass, field
@@ -17,7 +18,7 @@ from ring.cli.terminal import Terminal
 from tests.cli.stub import Stub, serving
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
 SOURCE = Path(__file__).parents[2] / "src"
 TOKEN = "ring_pat_0f0f"
@@ -79,9 +80,45 @@ class Ring:
             timeout=30,
             check=False,
             cwd=self.home,
-            env={"PATH": os.environ["PATH"], "PYTHONPATH": str(SOURCE), **self.environ},
+            env=environment(self),
         )
         return Ended(done.returncode, done.stdout, done.stderr)
+
+    def on_terminal(self, *arguments: str, typed: Sequence[tuple[str, str]]) -> Ended:
+        """Run as a program whose input is a terminal: each prompt on stderr, and its answer.
+
+        `out` and `err` come with what the terminal echoed after `err`.
+        """
+        ours, theirs = pty.openpty()
+        with subprocess.Popen(
+            [sys.executable, "-m", "ring", *arguments],
+            stdin=theirs,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=environment(self),
+            start_new_session=True,
+        ) as running:
+            assert running.stdout is not None
+            assert running.stderr is not None
+            err = b""
+            for prompt, answer in typed:
+                while not err.endswith(prompt.encode()):
+                    piece = running.stderr.read(1)
+                    assert piece, f"no prompt {prompt!r} in {err!r}"
+                    err += piece
+                os.write(ours, answer.encode())
+            out = running.stdout.read()
+            err += running.stderr.read()
+        os.write(theirs, b"|")
+        err += os.read(ours, 4096)
+        os.close(theirs)
+        os.close(ours)
+        return Ended(running.returncode, out.decode(), err.decode())
+
+
+def environment(ring: Ring) -> dict[str, str]:
+    """Of a process of its own."""
+    return {"PATH": os.environ["PATH"], "PYTHONPATH": str(SOURCE), **ring.environ}
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""`ring namespace create|list`, and how refused writes are shown."""
+"""`ring namespace create|list|delete|audit`, and how refused writes are shown."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.cli.catalogue import AUDIT
 from tests.cli.stub import Answer, problem
 
 if TYPE_CHECKING:
@@ -112,3 +113,50 @@ def test_refusals_of_other_shapes(ring: Ring, stub: Stub, answer: Answer, shown:
     stub.on("POST /namespaces", answer)
     ended = ring("namespace", "create", "n")
     assert (ended.code, ended.out, ended.err) == (1, "", shown)
+
+
+def test_delete(ring: Ring, stub: Stub) -> None:
+    stub.on("DELETE /namespaces/shop", Answer(204))
+    ended = ring("namespace", "delete", "shop")
+    assert (ended.code, ended.out, ended.err) == (0, "Namespace 'shop' deleted\n", "")
+
+
+def test_delete_of_one_that_is_not_empty(ring: Ring, stub: Stub) -> None:
+    stub.on("DELETE /namespaces/shop", problem(409, "Conflict", "namespace is not empty"))
+    ended = ring("namespace", "delete", "shop")
+    assert (ended.code, ended.out) == (5, "")
+    assert ended.err == (
+        "Unable to delete namespace 'shop': Conflict (409)\n  namespace is not empty\n"
+    )
+
+
+def test_audit(ring: Ring, stub: Stub) -> None:
+    entries = [AUDIT, {**AUDIT, "user_id": "u1", "action": "delete"}]
+    stub.on("GET /namespaces/shop/audit", Answer(200, entries))
+    ended = ring.process("namespace", "audit", "shop", "--limit", "2")
+    assert (ended.code, ended.err) == (0, "")
+    assert ended.out == (
+        "+---------------------+------+--------+--------+--------+\n"
+        "| Timestamp           | User | Action | Type   | Target |\n"
+        "+---------------------+------+--------+--------+--------+\n"
+        "| 2026-02-11 08:14:09 | -    | create | secret | db     |\n"
+        "+---------------------+------+--------+--------+--------+\n"
+        "| 2026-02-11 08:14:09 | u1   | delete | secret | db     |\n"
+        "+---------------------+------+--------+--------+--------+\n"
+    )
+    assert stub.requests[0].query == [("limit", "2")]
+
+
+def test_audit_without_entries(ring: Ring, stub: Stub) -> None:
+    stub.on("GET /namespaces/shop/audit", Answer(200, []))
+    ended = ring("namespace", "audit", "shop")
+    assert (ended.code, ended.out) == (0, "No audit entries for namespace 'shop'\n")
+    assert stub.requests[0].query == []
+    assert ring("namespace", "audit", "shop", "-o", "json").out == "[]\n"
+
+
+def test_audit_refused(ring: Ring, stub: Stub) -> None:
+    stub.on("GET /namespaces/shop/audit", problem(403, "Forbidden"))
+    ended = ring("namespace", "audit", "shop")
+    assert ended.code == 2
+    assert ended.err == "error: not authorized to act on namespace 'shop'\n"

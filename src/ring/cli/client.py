@@ -113,8 +113,11 @@ class Client:
     ) -> Response:
         return self.request("POST", segments, query=query, body=body)
 
-    def delete(self, *segments: str) -> Response:
-        return self.request("DELETE", segments)
+    def put(self, *segments: str, body: object) -> Response:
+        return self.request("PUT", segments, body=body)
+
+    def delete(self, *segments: str, query: Iterable[tuple[str, str]] = ()) -> Response:
+        return self.request("DELETE", segments, query=query)
 
     def request(
         self,

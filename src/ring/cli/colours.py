@@ -23,3 +23,7 @@ DEPLOYMENT_STATUS = {
     ),
 }
 EVENT_LEVEL = {"warning": YELLOW, "error": RED}
+CREDENTIAL_STATUS = {"active": GREEN, "revoked": RED, "expired": RED}
+"""Of tokens and webhooks."""
+DELIVERY_STATUS = {"delivered": GREEN, "dead": RED}
+CHECK_STATUS = {"success": GREEN, "failed": RED, "timeout": RED}

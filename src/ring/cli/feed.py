@@ -34,9 +34,7 @@ class Feed:
 
     def ask(self, limit: int) -> Response:
         """One page, newest first. Raises CommandFailed for any answer but a page."""
-        response = self._session.client.get(
-            "deployments", self.id, "events", query=self._query(limit)
-        )
+        response = self._session.get("deployments", self.id, "events", query=self._query(limit))
         if not response.ok:
             raise self._refused(response.status, trouble(response))
         return response

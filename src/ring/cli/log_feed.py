@@ -77,8 +77,11 @@ class LogFeed:
             self._expect(response)
             self.streams = response.headers.get("content-type", "").startswith(_STREAM)
             if not self.streams:
-                yield from self._fresh(b"".join(lines))
+                fresh = self._fresh(b"".join(lines))
+                self._begin(response)
+                yield from fresh
                 return
+            self._begin(response)
             for message in messages(lines):
                 if message.event == "end":
                     self.is_gone = True
@@ -89,7 +92,7 @@ class LogFeed:
 
     def is_over(self) -> bool:
         """Whether nothing will be written any more."""
-        response = self._session.client.get("deployments", self.id)
+        response = self._session.get("deployments", self.id)
         if response.status == 404:
             self.is_gone = True
         elif not response.ok:
@@ -108,15 +111,16 @@ class LogFeed:
         return item_failed("deployment", self._typed, 404)
 
     def _page(self, query: Mapping[str, str]) -> Response:
-        response = self._session.client.get(
-            "deployments", self.id, "logs", query=list(query.items())
-        )
+        response = self._session.get("deployments", self.id, "logs", query=list(query.items()))
         self._expect(response)
         return response
 
     def _expect(self, response: Response) -> None:
         if not response.ok:
             raise item_failed("deployment", self._typed, response.status, trouble(response))
+
+    def _begin(self, response: Response) -> None:
+        """The first answer that is one."""
         if self._began is None:
             self._began = _date(response)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ring.cli.failures import CommandFailed
-from ring.cli.text import compact, printable
+from ring.cli.text import compact, one_line, printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -18,7 +18,7 @@ POLL_S = 2.0
 
 
 def show(session: Session, entries: Iterable[Row]) -> None:
-    """Prints lines. On a terminal control characters are spelled out; elsewhere they stay."""
+    """Prints lines. Control characters of messages are spelled out on a terminal alone."""
     text = [compact(entry) if session.json else _line(entry) for entry in entries]
     if not session.json and session.out.is_terminal:
         text = [printable(line) for line in text]
@@ -27,8 +27,8 @@ def show(session: Session, entries: Iterable[Row]) -> None:
 
 
 def _line(entry: Row) -> str:
-    timestamp = entry.get("timestamp")
-    line = f"{entry.get('instance')} {entry.get('message')}"
+    timestamp = one_line(entry.get("timestamp"))
+    line = f"{one_line(entry.get('instance'))} {entry.get('message')}"
     return f"[{timestamp}] {line}" if timestamp else line
 
 

@@ -29,3 +29,15 @@ def output_option(command: _Command) -> _Command:
         callback=_keep_format,
         help="Output format (default: table).",
     )(command)
+
+
+def namespaces_option(command: _Command) -> _Command:
+    """`-n NAME`, as often as wanted, as `namespaces`."""
+    return click.option(
+        "-n",
+        "--namespace",
+        "namespaces",
+        multiple=True,
+        metavar="NAME",
+        help="Of this namespace; may be given again.",
+    )(command)

@@ -33,6 +33,13 @@ def trouble(response: Response) -> str:
     return one_line(problem.get("detail") or "") if problem else ""
 
 
+def references(response: Response) -> list[str]:
+    """What still uses an object that was to be deleted, one line each; none for other answers."""
+    problem = _problem(response) if response.status == 409 else None
+    names = problem.get("deployments") if problem else None
+    return [one_line(name) for name in names] if isinstance(names, list) else []
+
+
 def violation_lines(violations: Iterable[tuple[str, str]]) -> list[str]:
     """One line for each path and message."""
     return [f"  * {one_line(path)}: {one_line(message)}" for path, message in violations]

@@ -60,7 +60,7 @@ def _by_prefix(session: Session, typed: str) -> str:
 
 
 def _find(session: Session, typed: str, query: list[tuple[str, str]]) -> list[Row]:
-    response = session.client.get("deployments", query=query)
+    response = session.get("deployments", query=query)
     if not response.ok:
         raise item_failed("deployment", typed, response.status, trouble(response))
     return objects(session.client.decode(response))

@@ -37,6 +37,7 @@ class Session:
     json: bool = False
     _context: Context | None = field(default=None, init=False)
     _client: Client | None = field(default=None, init=False)
+    _noted: set[str] = field(default_factory=set, init=False)
 
     @property
     def config_path(self) -> Path | None:
@@ -71,15 +72,19 @@ class Session:
     def client(self) -> Client:
         """The API with this context's token. Raises CommandFailed when there is none."""
         if self._client is None:
-            token = self.token
-            if token is None:
-                raise CommandFailed(
-                    f"error: no credentials for context '{self.context.name}' — "
-                    "run `ring login` or set RING_TOKEN",
-                    AUTH,
-                )
-            self._client = self.client_with(token)
+            self._client = self.client_with(self.require_token())
         return self._client
+
+    def require_token(self) -> str:
+        """The token. Raises CommandFailed when there is none: before anybody is asked anything."""
+        token = self.token
+        if token is None:
+            raise CommandFailed(
+                f"error: no credentials for context '{self.context.name}' — "
+                "run `ring login` or set RING_TOKEN",
+                AUTH,
+            )
+        return token
 
     def client_with(self, token: str | None) -> Client:
         """The API with another token, or none."""
@@ -91,10 +96,30 @@ class Session:
         """GET, with the response's warnings shown."""
         return self.noted(self.client.get(*segments, query=query))
 
+    def post(self, *segments: str, body: object = None) -> Response:
+        """POST, with the response's warnings shown."""
+        return self.noted(self.client.post(*segments, body=body))
+
+    def put(self, *segments: str, body: object) -> Response:
+        """PUT, with the response's warnings shown."""
+        return self._answered(self.client.put(*segments, body=body))
+
+    def delete(self, *segments: str, query: Iterable[tuple[str, str]] = ()) -> Response:
+        """DELETE, with the response's warnings shown."""
+        return self._answered(self.client.delete(*segments, query=query))
+
+    def _answered(self, response: Response) -> Response:
+        """A response that may be empty. Raises CommandFailed for a page of something else."""
+        if response.ok and response.body:
+            self.client.decode(response)
+        return self.noted(response)
+
     def noted(self, response: Response) -> Response:
-        """The same response, its warnings shown."""
+        """The same response, its warnings shown; each is said once in a run."""
         for warning in response.warnings:
-            self.warn(warning)
+            if warning not in self._noted:
+                self.warn(warning)
+            self._noted.add(warning)
         return response
 
     def print(self, text: str, colour: str | None = None) -> None:

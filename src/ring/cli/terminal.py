@@ -22,9 +22,14 @@ def is_interactive() -> bool:
     return sys.stdin is not None and sys.stdin.isatty()
 
 
-def read_stdin() -> bytes:
-    """All of standard input."""
-    return b"" if sys.stdin is None else sys.stdin.buffer.read()
+def read_stdin(at_most: int = -1) -> bytes:
+    """All of standard input, or its first bytes."""
+    return b"" if sys.stdin is None else sys.stdin.buffer.read(at_most)
+
+
+def read_line() -> str:
+    """One line of standard input with its end; without one when the input is over."""
+    return "" if sys.stdin is None else sys.stdin.readline()
 
 
 class Terminal:

@@ -26,6 +26,12 @@ def one_line(value: object) -> str:
     return "" if value is None else printable(_BREAK.sub(" ", str(value)))
 
 
+def joined(value: object, empty: str) -> str:
+    """A list of words, commas between them; the given word for none."""
+    words = value if isinstance(value, list) else []
+    return ",".join(map(one_line, words)) or empty
+
+
 def json_line(text: str) -> str:
     """JSON text on one line, meaning the same, without a character that moves a terminal.
 
@@ -53,11 +59,11 @@ def utc(value: object) -> str:
         return spoken[1]
     try:
         moment = datetime.fromisoformat(value)
-    except ValueError:
-        return one_line(value)
-    if moment.tzinfo is None:
-        return one_line(value)
-    return moment.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S")
+        if moment.tzinfo is not None:
+            return moment.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S")
+    except (ValueError, OverflowError):
+        pass  # no time, or one that UTC puts outside the calendar
+    return one_line(value)
 
 
 def _spell(match: re.Match[str]) -> str:

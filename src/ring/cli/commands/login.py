@@ -6,8 +6,9 @@ import click
 
 from ring.cli.failures import CommandFailed, Unreachable
 from ring.cli.problems import write_failed
+from ring.cli.prompts import not_both, password_of, username_of
 from ring.cli.session import Session, current
-from ring.cli.terminal import GREEN, is_interactive, read_stdin
+from ring.cli.terminal import GREEN
 from ring.cli.tree import RingCommand
 
 
@@ -18,16 +19,11 @@ from ring.cli.tree import RingCommand
 def login(username: str | None, password: str | None, *, password_stdin: bool) -> None:
     """Log in, and keep the token for this context."""
     session = current()
-    if password_stdin and password is not None:
-        raise click.UsageError("--password and --password-stdin exclude each other.")
+    not_both(password, from_stdin=password_stdin)
     session.credentials.check()
     context = session.context
-    if username is None:
-        username = _ask("username", hide=False)
-    if password_stdin:
-        password = _piped_password()
-    elif password is None:
-        password = _ask("password", hide=True)
+    username = username_of(username)
+    password = password_of(password, from_stdin=password_stdin)
     token = _mint(session, username, password)
     session.credentials.store(context.name, token)
     session.print(f"Logging in as {username}", GREEN)
@@ -47,22 +43,11 @@ def logout() -> None:
     session.print(f"Logged out of context '{name}'", GREEN)
 
 
-def _ask(what: str, *, hide: bool) -> str:
-    if not is_interactive():
-        raise CommandFailed(f"error: {what} required; pass --{what} or run in a terminal")
-    return str(click.prompt(what.capitalize(), hide_input=hide, err=True))
-
-
-def _piped_password() -> str:
-    try:
-        return read_stdin().decode().removesuffix("\n").removesuffix("\r")
-    except UnicodeDecodeError as error:
-        raise CommandFailed("error: the password on standard input is not UTF-8 text") from error
-
-
 def _mint(session: Session, username: str, password: str) -> str:
     client = session.client_with(None)
-    response = client.post("login", body={"username": username, "password": password})
+    response = session.noted(
+        client.post("login", body={"username": username, "password": password})
+    )
     if not response.ok:
         raise write_failed("Login failed", response)
     answer = client.decode(response)

@@ -14,6 +14,7 @@ from ring.cli.session import Session, current
 from ring.cli.tables import grid
 from ring.cli.text import one_line, utc
 from ring.cli.tree import RingCommand
+from ring.cli.views import show_section
 
 _TITLE = "DEPLOYMENT DETAILS"
 _VOLUME_HEADERS = ("Type", "Source", "Destination", "Key", "Driver", "Permission")
@@ -40,9 +41,9 @@ def _show(session: Session, row: Row) -> None:
         colour = DEPLOYMENT_STATUS.get(str(value)) if key == "Status" else None
         session.out.line(f"{key:<13}: {session.out.paint(one_line(value), colour)}")
     if labels := mapping(row.get("labels")):
-        _section(session, "LABELS", [f"{key} = {value}" for key, value in labels.items()])
+        show_section(session, "LABELS", [f"{key} = {value}" for key, value in labels.items()])
     if instances := members(row.get("instances")):
-        _section(session, "INSTANCES", [_instance(instance) for instance in instances])
+        show_section(session, "INSTANCES", [_instance(instance) for instance in instances])
     volumes = [
         tuple(volume.get(header.lower()) for header in _VOLUME_HEADERS)
         for volume in members(row.get("volumes"))
@@ -93,9 +94,3 @@ def _port(port: Row) -> str:
 def _instance(instance: Row) -> str:
     address = instance.get("address")
     return f"{instance.get('id')} ({address})" if address else str(instance.get("id"))
-
-
-def _section(session: Session, title: str, lines: list[str]) -> None:
-    session.print(f"\n{title}")
-    for line in lines:
-        session.print(f"  {one_line(line)}")
