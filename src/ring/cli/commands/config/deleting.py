@@ -1,0 +1,28 @@
+"""`ring config delete`."""
+
+from __future__ import annotations
+
+import click
+
+from ring.cli.attempts import attempt_all
+from ring.cli.failures import item_failed
+from ring.cli.problems import trouble
+from ring.cli.session import Session, current
+from ring.cli.terminal import GREEN
+from ring.cli.tree import RingCommand
+
+
+@click.command("delete", cls=RingCommand)
+@click.argument("ids", nargs=-1, required=True, metavar="ID...")
+def delete(ids: tuple[str, ...]) -> int:
+    """Delete configs by id."""
+    session = current()
+    codes = attempt_all(session, ids, lambda config_id: _delete(session, config_id))
+    return next(iter(codes), 0)
+
+
+def _delete(session: Session, config_id: str) -> None:
+    response = session.delete("configs", config_id)
+    if not response.ok:
+        raise item_failed("config", config_id, response.status, trouble(response))
+    session.print(f"Config {config_id} deleted", GREEN)
