@@ -46,6 +46,7 @@ ring = RingGroup(
         "user": "ring.cli.commands.user:user",
         "token": "ring.cli.commands.token:token",
         "webhook": "ring.cli.commands.webhook:webhook",
+        "node": "ring.cli.commands.node:node",
         "login": "ring.cli.commands.login:login",
         "logout": "ring.cli.commands.login:logout",
         "context": "ring.cli.commands.context:show_context",

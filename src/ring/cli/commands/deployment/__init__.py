@@ -6,12 +6,14 @@ from ring.cli.tree import RingGroup
 
 deployment = RingGroup(
     "deployment",
-    help="Deployments: list, inspect, delete, what happened to them, what they wrote.",
+    help="Deployments: list, inspect, delete, events, logs, metrics, health checks.",
     lazy={
         "list": "ring.cli.commands.deployment.listing:list_deployments",
         "inspect": "ring.cli.commands.deployment.inspecting:inspect",
         "events": "ring.cli.commands.deployment.events:events",
         "logs": "ring.cli.commands.deployment.logs:logs",
+        "metrics": "ring.cli.commands.deployment.metrics:metrics",
+        "health-checks": "ring.cli.commands.deployment.checks:health_checks",
         "delete": "ring.cli.commands.deployment.deleting:delete",
     },
     default="list",
