@@ -18,6 +18,7 @@ from ring.cli.client import Client
 from ring.cli.failures import CommandFailed, Unreachable
 from ring.cli.proxies import is_loopback, proxy_for
 from ring.settings import Context
+from tests.cli.catalogue import EVERY, Command, name_of
 from tests.cli.conftest import SOURCE, TOKEN
 from tests.cli.stub import Answer
 
@@ -27,18 +28,6 @@ if TYPE_CHECKING:
     from tests.cli.conftest import Ring
     from tests.cli.stub import Stub
 
-COMMANDS = (
-    ("deployment", "list"),
-    ("deployment", "list", "-o", "json"),
-    ("deployment", "inspect", "x"),
-    ("deployment", "inspect", "a/b"),
-    ("deployment", "delete", "x"),
-    ("deployment", "events", "x"),
-    ("deployment", "events", "x", "-f"),
-    ("namespace", "list"),
-    ("namespace", "create", "x"),
-)
-
 
 def refused(client: Client) -> str:
     with pytest.raises(Unreachable) as caught:
@@ -47,16 +36,15 @@ def refused(client: Client) -> str:
     return caught.value.message
 
 
-@pytest.mark.parametrize("words", COMMANDS)
-def test_every_command_says_the_same_when_nobody_listens(
-    anyone: Ring, words: tuple[str, ...]
-) -> None:
+@pytest.mark.parametrize("command", EVERY, ids=name_of)
+def test_every_command_says_the_same_when_nobody_listens(anyone: Ring, command: Command) -> None:
     anyone.environ["RING_TOKEN"] = TOKEN
     anyone.config.write_text(
         '[contexts.d]\nhost = "127.0.0.1"\napi = { scheme = "http", port = 1 }\n'
     )
-    ended = anyone(*words)
-    assert (ended.code, ended.out) == (3, "")
+    ended = anyone(*command.words)
+    assert ended.code == 3
+    assert ended.out == ""
     assert ended.err == (
         "error: cannot reach the server at http://127.0.0.1:1 — is it running?"
         " (connection refused)\n"
@@ -148,7 +136,9 @@ def test_an_answer_that_is_cut_short(stub: Stub) -> None:
 
 
 @pytest.mark.parametrize("body", [b"[" * 100_000, b"[" * 101 + b"]" * 101])
-@pytest.mark.parametrize("words", [COMMANDS[0], COMMANDS[1], ("namespace", "list")])
+@pytest.mark.parametrize(
+    "words", [("deployment", "list"), ("deployment", "list", "-o", "json"), ("namespace", "list")]
+)
 def test_an_answer_that_nests_beyond_reason(
     ring: Ring, stub: Stub, words: tuple[str, ...], body: bytes
 ) -> None:

@@ -14,6 +14,7 @@ import pytest
 
 from ring.cli.credentials import Credentials
 from ring.core.errors import HostError, UserError
+from tests.cli.catalogue import EVERY, Command, name_of
 from tests.cli.conftest import SOURCE
 from tests.cli.stub import Answer, problem
 
@@ -209,24 +210,14 @@ def test_the_variable_wins_over_the_file(user: Ring, stub: Stub) -> None:
     assert sent == [f"Bearer {MINTED}", "Bearer ring_pat_other"]
 
 
-@pytest.mark.parametrize(
-    "words",
-    [
-        ("deployment", "list"),
-        ("deployment", "inspect", "x"),
-        ("deployment", "delete", "x"),
-        ("deployment", "events", "x"),
-        ("namespace", "list"),
-        ("namespace", "create", "x"),
-    ],
-)
+@pytest.mark.parametrize("command", EVERY, ids=name_of)
 @pytest.mark.parametrize("variable", [None, ""])
 def test_without_credentials_nothing_is_asked(
-    user: Ring, stub: Stub, words: tuple[str, ...], variable: str | None
+    user: Ring, stub: Stub, command: Command, variable: str | None
 ) -> None:
     if variable is not None:
         user.environ["RING_TOKEN"] = variable
-    ended = user(*words)
+    ended = user(*command.words)
     assert ended.code == 2
     assert ended.err == (
         "error: no credentials for context 'default' — run `ring login` or set RING_TOKEN\n"

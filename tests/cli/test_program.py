@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.cli.catalogue import EVERY, READS, Command, name_of
 from tests.cli.conftest import SOURCE
 from tests.cli.stub import Answer
 
@@ -111,18 +113,51 @@ def test_version_loads_no_click(anyone: Ring) -> None:
     assert "json" not in loaded
 
 
-def test_reading_loads_nothing_of_weight(ring: Ring, stub: Stub) -> None:
-    stub.on("GET /deployments", Answer(200, []))
+@pytest.mark.parametrize("command", READS, ids=name_of)
+def test_reading_loads_nothing_of_weight(ring: Ring, stub: Stub, command: Command) -> None:
+    stub.on(command.route, Answer(200, command.body))
     code = (
-        "import sys; sys.argv = ['ring', 'deployment', 'list']; import ring.__main__ as m;"
+        f"import sys; sys.argv = ['ring', *{command.words!r}]; import ring.__main__ as m;"
         "assert m.main() == 0; sys.stderr.write(' '.join(sys.modules))"
     )
     done = _python(ring, code)
     loaded = done.stderr.split()
-    assert "| ID |" in done.stdout
+    assert done.stdout
     assert "http.client" in loaded
     assert not [name for name in HEAVY if name in loaded]
-    assert not [name for name in loaded if name.startswith("ring.core.model")]
+    assert "ring.core.model.spec" not in loaded
+
+
+@pytest.mark.parametrize("command", READS, ids=name_of)
+def test_every_reading_command_gives_the_body_as_json(
+    ring: Ring, stub: Stub, command: Command
+) -> None:
+    noisy = Answer(200, command.body, {"X-Ring-Warnings": "careful"})
+    stub.on(command.route, noisy)
+    ended = ring(*command.words, "-o", "json")
+    assert (ended.code, ended.err) == (0, "")
+    body = json.dumps(command.body, ensure_ascii=False, separators=(",", ":"))
+    assert ended.out == body + "\n"
+    assert ring(*command.words).err == "Warning: careful\n"
+
+
+@pytest.mark.parametrize("command", EVERY, ids=name_of)
+def test_every_command_has_help_and_no_other_format(ring: Ring, command: Command) -> None:
+    path = command.words[:2]
+    ended = ring(*path, "--help")
+    assert (ended.code, ended.err) == (0, "")
+    assert ended.out.startswith(f"Usage: ring {' '.join(path)} ")
+    assert ring(*command.words, "-o", "yaml").code == 2
+
+
+@pytest.mark.parametrize("group", sorted({command.words[0] for command in READS}))
+def test_a_group_runs_its_default_with_its_flags(ring: Ring, stub: Stub, group: str) -> None:
+    default = next(command for command in READS if command.words[0] == group)
+    stub.on(default.route, Answer(200, default.body))
+    for flags in ((), ("-o", "json"), ("--output=json", "--context", "default")):
+        ended = ring(group, *flags)
+        assert ended.code == 0
+        assert ended.out == ring(*default.words, *flags).out
 
 
 def test_a_closed_reader_ends_quietly(ring: Ring, stub: Stub) -> None:
