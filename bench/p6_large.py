@@ -121,9 +121,7 @@ async def _deployed(database: Path) -> Sequence[str]:
         await store.close()
 
 
-def taken(
-    stand: rig.Bench, paths: dict[str, str]
-) -> tuple[dict[str, list[float]], dict[str, int]]:
+def taken(stand: rig.Bench, paths: dict[str, str]) -> tuple[dict[str, list[float]], dict[str, int]]:
     """Milliseconds of each request, and the size of its answer."""
     requests = {name: reader.request(stand, "GET", path) for name, path in paths.items()}
     latencies: dict[str, list[float]] = {name: [] for name in (*requests, "floor")}

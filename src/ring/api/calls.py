@@ -9,6 +9,7 @@ from ring.api.checks import Checks
 from ring.api.deadline import REQUEST_S
 from ring.api.problems import Problem
 from ring.api.streams import Streams
+from ring.api.wire.texts import RowTexts
 from ring.core.access import Scope, allows, reaches
 from ring.store.store import Author
 
@@ -31,6 +32,7 @@ class Services:
     logins: Logins
     streams: Streams = field(default_factory=Streams)
     checks: Checks = field(default_factory=Checks)
+    texts: RowTexts = field(default_factory=RowTexts)
     request_s: float = REQUEST_S
 
 

@@ -35,13 +35,15 @@ async def list_deployments(call: Call) -> Response:
     """Oldest first, deleted rows included until they are purged."""
     wanted = filters.of(call.request)
     addresses = loose_switch(call.request, "instances")
-    return wire.answer(
-        [
-            wire.deployment(row, call.services.engine.instances(row.id), addresses=addresses)
-            for row in call.services.store.deployments()
-            if call.caller.sees(row.spec.namespace) and wanted.takes(row)
-        ]
+    store, engine = call.services.store, call.services.engine
+    rows = store.deployments()
+    shown = (
+        (row, engine.instances(row.id))
+        for row in rows
+        if call.caller.sees(row.spec.namespace) and wanted.takes(row)
     )
+    body = call.services.texts.listed(shown, addresses=addresses, rows=len(rows))
+    return Response(body, headers=wire.JSON)
 
 
 async def read_deployment(call: Call) -> Response:
