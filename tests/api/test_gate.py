@@ -87,7 +87,7 @@ def test_a_wrong_method_is_told_the_right_ones(world: World, path: str, method: 
     reply = world.call(method, path)
     assert reply.status == 405
     assert reply.headers["allow"] == ", ".join(sorted(allowed))
-    is_public = path in {"/healthz", "/login"}
+    is_public = path in {"/healthz", "/login", "/metrics"}
     assert world.call(method, path, token=None).status == (405 if is_public else 401)
 
 

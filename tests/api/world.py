@@ -7,6 +7,7 @@ import json
 import uuid
 from datetime import UTC, datetime, timedelta
 from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ring.api.asgi import Api, build_app
@@ -17,6 +18,8 @@ from ring.core.model.ids import DeploymentId, InstanceId, InstanceName
 from ring.core.model.observed import Instance, Listing, State
 from ring.core.model.spec import DeploymentSpec
 from ring.engine.reading.logs import Logs
+from ring.engine.sampling.machine import Machine
+from ring.engine.sampling.statistics import Statistics
 from ring.runtimes.fake import Container, FakeEngine, FakeRuntime
 from ring.security.passwords import hash_password
 from ring.security.tokens import mint
@@ -34,6 +37,7 @@ if TYPE_CHECKING:
     T = TypeVar("T")
 
 PASSWORD = "changeme"
+NO_FILES = Path("/nonexistent")
 
 
 class ManualClock:
@@ -94,6 +98,7 @@ class RecordingEngine:
     """Notes what it is told; its answers are set by the test."""
 
     logs: Logs
+    statistics: Statistics
 
     def __init__(self) -> None:
         self.woken: list[GroupKey] = []
@@ -149,6 +154,7 @@ class World:
         self.engine.logs = Logs(
             self.store, {"docker": self.instances.runtime}, {"docker": self.instances}
         )
+        self.engine.statistics = self.measuring(NO_FILES)
         self.store.listen(self.engine.wake)
         self.run(self.store.seed_admin(_password_hash()))
         self.app: Api = self.run(self._build(cors_origins))
@@ -157,8 +163,20 @@ class World:
     async def _build(self, cors_origins: Sequence[str]) -> Api:
         return build_app(self.store, self.engine, clock=self.clock, cors_origins=cors_origins)
 
+    def measuring(self, root: Path) -> Statistics:
+        """Statistics of the instances there are, whose files are under this folder."""
+        return Statistics(
+            self.store,
+            {"docker": self.instances.runtime},
+            {"docker": self.instances},
+            self.clock,
+            interval_s=10.0,
+            machine=Machine(self.clock.mono, root),
+        )
+
     def close(self) -> None:
         self.app.close()
+        self.engine.statistics.close()
         self.run(self.store.close())
         self.runner.close()
 

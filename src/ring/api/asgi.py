@@ -8,6 +8,7 @@ from ring.api.calls import Services
 from ring.api.cors import Cors
 from ring.api.gate import Gate
 from ring.api.logins import Logins
+from ring.api.metrics import Metrics
 from ring.api.table import ROUTES
 
 if TYPE_CHECKING:
@@ -45,5 +46,5 @@ class Api:
 def build_app(
     store: Store, engine: Engine, *, clock: Clock, cors_origins: Sequence[str] = ()
 ) -> Api:
-    services = Services(store, engine, clock, Logins(store, clock))
+    services = Services(store, engine, clock, Logins(store, clock), Metrics(store, engine, clock))
     return Api(services, cors_origins=cors_origins)

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from starlette.requests import Request
 
     from ring.api.logins import Logins
+    from ring.api.metrics import Metrics
     from ring.api.ports import Engine
     from ring.clock import Clock
     from ring.store.store import Store, Token
@@ -30,6 +31,7 @@ class Services:
     engine: Engine
     clock: Clock
     logins: Logins
+    metrics: Metrics
     streams: Streams = field(default_factory=Streams)
     checks: Checks = field(default_factory=Checks)
     texts: RowTexts = field(default_factory=RowTexts)

@@ -12,13 +12,17 @@ if TYPE_CHECKING:
     from ring.core.model.ids import DeploymentId
     from ring.core.model.observed import Instance
     from ring.engine.reading.logs import Logs
+    from ring.engine.sampling.statistics import Statistics
 
 
 class Engine(Protocol):
-    """Everything but image_moved and logs answers from memory."""
+    """Everything but image_moved, logs and the live statistics answers from memory."""
 
     @property
     def logs(self) -> Logs: ...
+
+    @property
+    def statistics(self) -> Statistics: ...
 
     def capabilities(self) -> Mapping[str, Capabilities]:
         """Of the enabled runtimes, by name."""

@@ -11,7 +11,16 @@ from typing import TYPE_CHECKING
 from starlette.responses import Response
 
 from ring.api import openapi, wire
-from ring.api.routes import deployments, events, logs, namespaces, sessions, system
+from ring.api.routes import (
+    deployments,
+    events,
+    health_checks,
+    logs,
+    namespaces,
+    sessions,
+    system,
+    usage,
+)
 from ring.api.routing import Doc, Guarded, Route
 
 if TYPE_CHECKING:
@@ -36,4 +45,6 @@ ROUTES: tuple[Route, ...] = (
     *deployments.ROUTES,
     *events.ROUTES,
     *logs.ROUTES,
+    *health_checks.ROUTES,
+    *usage.ROUTES,
 )

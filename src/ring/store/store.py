@@ -26,8 +26,10 @@ from ring.store import (
 )
 from ring.store import events as journal
 from ring.store.configs import Configs
+from ring.store.counts import Counts
 from ring.store.database import Database, Transaction
 from ring.store.door import Door, Locked, Vault
+from ring.store.health_checks import HealthChecks
 from ring.store.lock import DatabaseLock
 from ring.store.mirror import Change, InputChanged, Mirror, RowPut
 from ring.store.records import Accepted, Author, Namespace, Token, User
@@ -83,6 +85,8 @@ class Store:
         self.secrets = Secrets(self._door)
         self.configs = Configs(self._door)
         self.volumes = Volumes(self._door)
+        self.health_checks = HealthChecks(self._door)
+        self.counts = Counts(self._door)
 
     @classmethod
     def open(

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 UNIFIED = ""
 """The name of the one hierarchy of version 2."""
 LOOPBACK = "lo"
+_DECIMAL = re.compile(r"[0-9]+(\.[0-9]+)?")
 _ESCAPED = re.compile(r"\\([0-7]{3})")
 
 
@@ -102,6 +103,14 @@ def fields(text: str) -> dict[str, int]:
         if len(words) >= 2 and words[1].isdecimal():
             found[words[0].rstrip(":")] = int(words[1])
     return found
+
+
+def decimals(text: str) -> tuple[float, float, float]:
+    """The first three of a line, as /proc/loadavg and /proc/uptime have them; 0 for each that is
+    missing."""
+    found = [float(word) for word in text.split()[:3] if _DECIMAL.fullmatch(word)]
+    first, second, third = [*found, 0.0, 0.0, 0.0][:3]
+    return first, second, third
 
 
 def memory_bytes(used: int, stat: Mapping[str, int]) -> int:

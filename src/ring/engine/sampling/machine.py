@@ -1,11 +1,13 @@
-"""This machine's files about an instance: where they are, and what they say at one moment."""
+"""This machine's files, about itself and about an instance: where they are, and what they say."""
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ring.core.model.node import Node
 from ring.core.model.usage import Usage
 from ring.engine.sampling import cgroups
 
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
 
 NANOSECONDS = 1_000_000_000
 _CONTROLLERS = ("cpuacct", "memory", "blkio", "pids")
+_ARCHITECTURES = {"amd64": "x86_64", "arm64": "aarch64"}
 _BLOCK_IO = ("blkio.throttle.io_service_bytes_recursive", "blkio.throttle.io_service_bytes")
 
 
@@ -105,6 +108,24 @@ class Machine:
             restarts=place.restarts,
         )
         return Reading(at, cpu_ns, usage)
+
+    def node(self) -> Node:
+        """The machine itself, now."""
+        system = os.uname()
+        memory = cgroups.fields(_text(self._root / "proc/meminfo"))
+        available = memory.get("MemAvailable", memory.get("MemFree", 0))
+        loads = cgroups.decimals(_text(self._root / "proc/loadavg"))
+        uptime = cgroups.decimals(_text(self._root / "proc/uptime"))
+        return Node(
+            hostname=system.nodename,
+            os=system.sysname.lower(),
+            arch=_ARCHITECTURES.get(system.machine, system.machine),
+            uptime_s=int(uptime[0]),
+            cpu_count=os.cpu_count() or 1,
+            memory_bytes=memory.get("MemTotal", 0) * 1024,
+            memory_available_bytes=available * 1024,
+            load_average=loads,
+        )
 
     def _group(
         self, memberships: Mapping[str, str], controller: str, instance_id: str

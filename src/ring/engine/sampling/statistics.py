@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from ring.clock import Clock
     from ring.core.model.deployment import Deployment
     from ring.core.model.ids import DeploymentId, InstanceId
+    from ring.core.model.node import Node
     from ring.core.model.observed import Instance
     from ring.core.model.usage import Usage
     from ring.engine.sampling.machine import Place
@@ -61,7 +62,8 @@ class Statistics:
         self._observers = observers
         self._clock = clock
         self._interval_s = interval_s
-        self._sampler = Sampler(machine or Machine(clock.mono))
+        self._machine = machine or Machine(clock.mono)
+        self._sampler = Sampler(self._machine)
         self._snapshot = Snapshot()
 
     @property
@@ -90,6 +92,10 @@ class Statistics:
         usages = await self._sampler.take([place for _, places in found for place in places])
         taken = [_taken(row, places, usages) for row, places in found]
         self._snapshot = Snapshot(self._clock.wall(), tuple(one for one in taken if one))
+
+    def node(self) -> Node:
+        """The machine now."""
+        return self._machine.node()
 
     async def live(self, row: Deployment) -> tuple[Measured, ...]:
         """The row's running instances now, oldest first; one that cannot be measured is left out.
