@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 from typing import TYPE_CHECKING
@@ -15,8 +16,8 @@ if TYPE_CHECKING:
 def listening(root: Path, path: str) -> None:
     place = root / path.lstrip("/")
     place.parent.mkdir(parents=True)
-    with socket.socket(socket.AF_UNIX) as made:
-        made.bind(os.fspath(place))
+    with contextlib.chdir(place.parent), socket.socket(socket.AF_UNIX) as made:
+        made.bind(place.name)  # the whole path may be too long for one
 
 
 def program(root: Path, path: str) -> None:

@@ -50,6 +50,8 @@ ring = RingGroup(
         "login": "ring.cli.commands.login:login",
         "logout": "ring.cli.commands.login:logout",
         "context": "ring.cli.commands.context:show_context",
+        "init": "ring.cli.commands.init:init",
+        "doctor": "ring.cli.commands.doctor:doctor",
         "completions": "ring.cli.commands.completions:completions",
         "server": "ring.cli.commands.server:server",
         "help": "ring.cli.commands.help:show_help",

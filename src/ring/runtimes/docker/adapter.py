@@ -98,6 +98,10 @@ class DockerRuntime:
     async def ping(self) -> None:
         await self._connection.ping()
 
+    async def version(self) -> str:
+        """What the engine is, and which API versions it speaks. Raises Unavailable."""
+        return await self._connection.version()
+
     async def close(self) -> None:
         await self._images.close()
         await self._connection.close()

@@ -159,6 +159,17 @@ class Connection:
         if answer.status != HTTPStatus.OK:
             raise self.unavailable(f"it answers a ping with: {answer.message}")
 
+    async def version(self) -> str:
+        """The engine and its API versions, for people. Raises Unavailable; also when none fits."""
+        told = await self._told()
+        try:
+            agreed = agree(told)
+            engine, newest = payload.text(told, "Version"), payload.text(told, "ApiVersion")
+        except Unavailable as error:
+            raise self.unavailable(error.message) from error
+        oldest = told.get("MinAPIVersion") or "1.0"
+        return f"engine {engine}, API {oldest} to {newest} (Ring speaks {agreed})"
+
     async def call(
         self,
         method: Method,
@@ -225,14 +236,22 @@ class Connection:
             return self._version
         async with self._agreeing:
             if self._version is None:
-                answer = await self._send("GET", "/version", None, CALL_TIMEOUT_S)
-                if answer.status != HTTPStatus.OK:
-                    raise self.unavailable(f"it does not tell its version: {answer.message}")
+                told = await self._told()
                 try:
-                    self._version = agree(payload.as_payload(answer.json()))
+                    self._version = agree(told)
                 except Unavailable as error:
                     raise self.unavailable(error.message) from error
             return self._version
+
+    async def _told(self) -> payload.Payload:
+        """What the engine says of itself. Raises Unavailable."""
+        answer = await self._send("GET", "/version", None, CALL_TIMEOUT_S)
+        if answer.status != HTTPStatus.OK:
+            raise self.unavailable(f"it does not tell its version: {answer.message}")
+        try:
+            return payload.as_payload(answer.json())
+        except Unavailable as error:
+            raise self.unavailable(error.message) from error
 
     async def _send(
         self, method: Method, path: str, body: payload.Payload | None, timeout_s: float
