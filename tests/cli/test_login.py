@@ -192,6 +192,18 @@ def test_logout_goes_on_whatever_the_server_says(
     assert user.auth.read_text() == "{}"
 
 
+def test_logout_goes_on_after_an_endless_answer(
+    user: Ring, stub: Stub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log_in(user)
+    monkeypatch.setattr("ring.cli.client.LARGEST_ANSWER", 3)
+    stub.on("POST /logout", Answer(200, b"much"))
+    ended = user("logout")
+    assert (ended.code, ended.out) == (0, "Logged out of context 'default'\n")
+    assert "answered with more than" in ended.err
+    assert user.auth.read_text() == "{}"
+
+
 def test_logout_leaves_the_variable_alone(user: Ring, stub: Stub) -> None:
     log_in(user)
     user.environ["RING_TOKEN"] = "ring_pat_other"

@@ -105,12 +105,12 @@ def test_what_is_gone_by_now_is_as_good_as_deleted(ring: Ring, full: Stub) -> No
         (
             Answer(200, [*rows("failed"), {"id": "x", "namespace": "shop"}]),
             1,
-            "the server listed a deployment without its id or status",
+            "the server listed deployment 'x' without its status",
         ),
         (
             Answer(200, [{"id": "", "namespace": "shop", "status": "failed"}]),
             1,
-            "the server listed a deployment without its id or status",
+            "the server answered with an object that has no id",
         ),
         (
             Answer(200, rows("failed", namespace="other")),

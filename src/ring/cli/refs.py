@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from ring.cli.failures import CommandFailed, item_failed
 from ring.cli.problems import trouble
-from ring.cli.rows import Row, objects
+from ring.cli.rows import Row, identity, objects
 
 if TYPE_CHECKING:
     from ring.cli.session import Session
@@ -39,7 +39,7 @@ def _by_name(session: Session, typed: str, namespace: str, name: str) -> str:
     ]
     if not live:
         raise item_failed("deployment", typed, 404)
-    return str(max(live, key=lambda row: str(row.get("created_at"))).get("id"))
+    return identity(max(live, key=lambda row: str(row.get("created_at"))))
 
 
 def _by_prefix(session: Session, typed: str) -> str:
@@ -56,7 +56,7 @@ def _by_prefix(session: Session, typed: str) -> str:
             f"error: '{typed}' is the beginning of {len(found)} deployment ids, "
             f"give more of it:{listed}"
         )
-    return str(found[0].get("id"))
+    return identity(found[0])
 
 
 def _find(session: Session, typed: str, query: list[tuple[str, str]]) -> list[Row]:

@@ -52,3 +52,11 @@ def members(value: object) -> list[Row]:
 def mapping(value: object) -> Row:
     """A member that holds an object; empty when it holds something else."""
     return value if isinstance(value, dict) else {}
+
+
+def identity(row: Row) -> str:
+    """The id of an object that is to be acted on. Raises CommandFailed when it has none."""
+    found = row.get("id")
+    if not isinstance(found, str) or not found:
+        raise CommandFailed("error: the server answered with an object that has no id")
+    return found

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from ring.cli.failures import CommandFailed, Unreachable
+from ring.cli.failures import CommandFailed
 from ring.cli.problems import write_failed
 from ring.cli.prompts import not_both, password_of, username_of
 from ring.cli.session import Session, current
@@ -60,8 +60,8 @@ def _mint(session: Session, username: str, password: str) -> str:
 def _revoke(session: Session, token: str) -> None:
     """Ask the server to end the session; whatever it says, the local token goes."""
     try:
-        response = session.client_with(token).post("logout")
-    except Unreachable as failure:
+        response = session.noted(session.client_with(token).post("logout"))
+    except CommandFailed as failure:
         session.fail(failure)
         return
     if not response.ok and response.status != 401:

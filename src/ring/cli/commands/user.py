@@ -8,7 +8,7 @@ from ring.cli.failures import CommandFailed, item_failed
 from ring.cli.options import output_option
 from ring.cli.problems import trouble, write_failed
 from ring.cli.prompts import not_both, password_of, piped_password, username_of
-from ring.cli.rows import Row, objects, one_object
+from ring.cli.rows import Row, identity, objects, one_object
 from ring.cli.session import current
 from ring.cli.terminal import GREEN
 from ring.cli.text import one_line, utc
@@ -114,7 +114,7 @@ def update(username: str | None, password: str | None, *, password_stdin: bool) 
     me = one_object(session.client.decode(response))
     given = {"username": username, "password": password}
     body = {key: value for key, value in given.items() if value is not None}
-    response = session.put("users", str(me.get("id")), body=body)
+    response = session.put("users", identity(me), body=body)
     if not response.ok:
         raise write_failed("Unable to update user", response)
     name = username if username is not None else one_line(me.get("username"))

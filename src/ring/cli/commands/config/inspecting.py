@@ -8,7 +8,7 @@ from ring.cli.commands.config.listing import entries
 from ring.cli.failures import item_failed
 from ring.cli.options import output_option
 from ring.cli.problems import trouble
-from ring.cli.rows import Row, objects, one_object
+from ring.cli.rows import Row, identity, objects, one_object
 from ring.cli.session import Session, current
 from ring.cli.text import compact, one_line
 from ring.cli.tree import RingCommand
@@ -39,7 +39,7 @@ def _by_name(session: Session, name: str, namespace: str) -> str:
         raise item_failed("config", name, response.status, trouble(response))
     for row in objects(session.client.decode(response)):
         if (row.get("namespace"), row.get("name")) == (namespace, name):
-            return str(row.get("id"))
+            return identity(row)
     raise item_failed("config", name, 404)
 
 

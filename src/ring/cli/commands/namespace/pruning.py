@@ -9,7 +9,7 @@ import click
 from ring.cli.attempts import attempt_all
 from ring.cli.failures import GENERAL, CommandFailed, item_failed, scoped_list_failed
 from ring.cli.problems import trouble
-from ring.cli.rows import objects
+from ring.cli.rows import identity, objects
 from ring.cli.session import Session, current
 from ring.cli.terminal import GREEN, RED
 from ring.cli.tree import RingCommand
@@ -69,9 +69,9 @@ def _listed(session: Session, name: str | None) -> list[tuple[str, str]]:
 
 def _known(row: Row, name: str | None) -> tuple[str, str]:
     """What is deleted is named by what this row says: it has to say it, and of this namespace."""
-    found, status = row.get("id"), row.get("status")
-    if not isinstance(found, str) or not found or not isinstance(status, str):
-        raise CommandFailed("error: the server listed a deployment without its id or status")
+    found, status = identity(row), row.get("status")
+    if not isinstance(status, str):
+        raise CommandFailed(f"error: the server listed deployment '{found}' without its status")
     if name is not None and row.get("namespace") != name:
         raise CommandFailed(f"error: the server listed a deployment that is not in '{name}'")
     return found, status

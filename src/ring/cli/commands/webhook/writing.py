@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import click
 
-from ring.cli.failures import CommandFailed
 from ring.cli.problems import write_failed
-from ring.cli.rows import Row, one_object
+from ring.cli.rows import Row, identity, one_object
 from ring.cli.session import Session, current
 from ring.cli.terminal import GREEN
 from ring.cli.text import joined, one_line
@@ -41,8 +40,6 @@ def create(url: str, events: tuple[str, ...], secret: str | None) -> None:
     if not response.ok:
         raise write_failed(f"Failed to create webhook for '{url}'", response)
     made = one_object(session.client.decode(response))
-    if not isinstance(made.get("id"), str):
-        raise CommandFailed(f"error: the server at {session.client.base} answered without an id")
     _show_new(session, made, is_generated=secret is None)
 
 
@@ -59,7 +56,7 @@ def delete(webhook_id: str) -> None:
 
 def _show_new(session: Session, made: Row, *, is_generated: bool) -> None:
     """The id on stdout, alone; the rest on stderr, a secret only if it was not given."""
-    session.print(one_line(made.get("id")))
+    session.print(one_line(identity(made)))
     facts = [("URL", one_line(made.get("url"))), ("Events", joined(made.get("events"), "all"))]
     if is_generated:
         facts.append(("Secret", one_line(made.get("secret"))))
