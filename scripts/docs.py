@@ -19,7 +19,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
-from pydantic_core import PydanticUndefined
 
 from ring.api.routing import Guarded
 from ring.api.table import ROUTES
@@ -27,13 +26,11 @@ from ring.cli.main import ring
 from ring.cli.session import Session, open_session
 from ring.core import bounds
 from ring.core.availability import UNAVAILABLE
-from ring.core.model import shapes, spec
+from ring.core.model import shapes
 from ring.core.rules import RULES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-
-    from pydantic import BaseModel
 
     from ring.core.model.shapes import Shape
 
@@ -67,10 +64,10 @@ NOT_REACHED = (
 
 def fields() -> str:
     """One table for each object of a deployment that can be written."""
-    return "\n".join(_object(shapes.DEPLOYMENT, spec.DeploymentSpec, path="")).rstrip() + "\n"
+    return "\n".join(_object(shapes.DEPLOYMENT, path="")).rstrip() + "\n"
 
 
-def _object(shape: shapes.Object, model: type[BaseModel], path: str) -> Iterator[str]:
+def _object(shape: shapes.Object, path: str) -> Iterator[str]:
     yield f"### {f'`{path}`' if path else 'A deployment'}\n"
     yield "| Field | Type | Default | Meaning |"
     yield "|---|---|---|---|"
@@ -82,12 +79,12 @@ def _object(shape: shapes.Object, model: type[BaseModel], path: str) -> Iterator
             continue
         kind = _kind(member.shape, feature)
         meaning = NARROWER.get(feature, member.description)
-        default = "required" if member.required else _default(model, name)
+        default = "required" if member.required else _default(member)
         yield f"| `{name}` | {kind} | {default} | {_cell(meaning)} |"
         below += _below(member.shape, at)
     yield ""
     for nested, at in below:
-        yield from _object(nested, getattr(spec, nested.name), at)
+        yield from _object(nested, at)
 
 
 def _below(shape: Shape, path: str) -> Iterator[tuple[shapes.Object, str]]:
@@ -121,9 +118,9 @@ def _is_offered(feature: str, value: str) -> bool:
     return f"{feature}={value}" not in UNAVAILABLE
 
 
-def _default(model: type[BaseModel], name: str) -> str:
-    value = model.model_fields[name].default
-    if value is None or value is PydanticUndefined or value == ():
+def _default(member: shapes.Member) -> str:
+    value = member.default
+    if value is None:
         return ""
     return f"`{str(value).lower() if isinstance(value, bool) else value}`"
 

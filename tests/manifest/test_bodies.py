@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from textwrap import dedent
 from typing import Any
 
@@ -15,7 +16,9 @@ HEAD = "name: web, namespace: shop, image: nginx"
 
 
 def loaded(text: str) -> Manifest:
-    return load_manifest(dedent(text), origin="ring.yaml", lookup=VARIABLES.get)
+    return load_manifest(
+        dedent(text), origin="ring.yaml", lookup=VARIABLES.get, directory=Path("/nowhere")
+    )
 
 
 def body(members: str) -> dict[str, Any]:
@@ -317,9 +320,50 @@ def test_port_ranges_are_left_to_the_server() -> None:
     assert sent["ports"] == [{"published": "8080-8081", "target": "80-81"}]
 
 
-def test_namespace_network_is_refused() -> None:
-    with pytest.raises(ManifestError, match="namespace 'a': network is not available"):
-        loaded("namespaces: { a: { name: ab, network: { mtu: 1450 } } }")
+def test_the_network_of_a_namespace_is_sent_as_it_is() -> None:
+    (entry,) = loaded(
+        """
+        namespaces:
+          shop:
+            name: shop
+            network:
+              subnet: 10.46.3.0/24
+              reserved: { resolver: 10.46.3.53 }
+              ipv6: { subnet: "fd46:3::/64", gateway: "fd46:3::1" }
+              mtu: 1450
+              internal: false
+              host_ip: null
+              labels: { team: 7 }
+              policy: { ingress: allow, egress: deny }
+        """
+    ).namespaces
+    assert entry.body == {
+        "name": "shop",
+        "network": {
+            "subnet": "10.46.3.0/24", "reserved": {"resolver": "10.46.3.53"},
+            "ipv6": {"subnet": "fd46:3::/64", "gateway": "fd46:3::1"}, "mtu": 1450,
+            "internal": False, "labels": {"team": "7"},
+            "policy": {"ingress": "allow", "egress": "deny"},
+        },
+    }  # fmt: skip
+
+
+def test_the_network_of_a_namespace_in_a_wrong_shape() -> None:
+    lines = refused(
+        """
+        namespaces:
+          a:
+            name: shop
+            network: { subnet: [x], mtu: wide, policy: { ingress: maybe }, colour: red }
+        """
+    )
+    assert lines == [
+        "Invalid YAML: ring.yaml:5:16: namespaces.a.network.subnet: "
+        "must be a string or an object, not a list",
+        "ring.yaml:5:29: namespaces.a.network.mtu: must be an integer, not a string",
+        "ring.yaml:5:50: namespaces.a.network.policy.ingress: 'maybe' is not supported: "
+        "use allow or deny",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -345,6 +389,7 @@ def test_client_checks_see_the_values_after_interpolation() -> None:
         "deployments: { a: { name: $EMPTY, namespace: b, image: c } }",
         origin="x",
         lookup={"EMPTY": ""}.get,
+        directory=Path("/nowhere"),
     )
     assert manifest.deployments[0].problem == "Deployment name cannot be empty"
 
@@ -404,25 +449,6 @@ def test_every_problem_of_a_file_with_its_place() -> None:
 )
 def test_no_manifest(text: str, message: str) -> None:
     assert refused(text) == [f"Invalid YAML: ring.yaml:{message}"]
-
-
-def test_configs_are_refused_by_name() -> None:
-    lines = refused(
-        """
-        configs:
-          a: { name: conf, namespace: shop, data: '{}' }
-          b: { name: other, namespace: shop }
-          c: { name: third, namespace: shop, files: { k: ./k }, interpolate: true }
-          d: { name: fourth, namespace: shop, files: {} }
-        deployments: {}
-        """
-    )
-    assert lines == [
-        "config 'a': configs are not available in this version of Ring",
-        "config 'b': either 'data' or 'files' must be set",
-        "config 'c': configs are not available in this version of Ring",
-        "config 'd': either 'data' or 'files' must be set",
-    ]
 
 
 def test_health_check_of_an_unknown_type() -> None:

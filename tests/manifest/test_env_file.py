@@ -45,7 +45,7 @@ def test_line_without_equals_warns_with_its_number() -> None:
 
 def test_read(tmp_path: Path) -> None:
     path = tmp_path / "x.env"
-    path.write_text("A=é\n", encoding="utf-8")
+    path.write_bytes(b"\xef\xbb\xbfA=\xc3\xa9\n")
     assert env_file.read(path) == ({"A": "é"}, ())
 
 
@@ -53,11 +53,15 @@ def test_a_file_that_cannot_be_read_warns(tmp_path: Path) -> None:
     missing = tmp_path / "nope.env"
     assert env_file.read(missing) == (
         {},
-        (f"Failed to read env file '{missing}': No such file or directory",),
+        (f"Failed to read env file '{missing}': no such file or directory",),
     )
     binary = tmp_path / "bin.env"
     binary.write_bytes(b"A=\xff")
     assert env_file.read(binary) == (
         {},
-        (f"Failed to read env file '{binary}': it is not UTF-8 text",),
+        (f"Failed to read env file '{binary}': not UTF-8 text (byte 0xff)",),
+    )
+    assert env_file.read(tmp_path) == (
+        {},
+        (f"Failed to read env file '{tmp_path}': is a directory",),
     )

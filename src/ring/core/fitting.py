@@ -166,12 +166,14 @@ class Fitting:
                 return value
             return self._misfit(shape, value, place)
         record = shape.record
+        if isinstance(record, shapes.MapOf):
+            return self._map(record, value, place)
         trial = Fitting(frozenset(), most_unknown=self.most_unknown - len(self.unknown))
         fitted = trial.fit(record, value, place)
         if trial.violations:
             return self._misfit(shape, value, place)
         self.unknown.extend(trial.unknown)
-        named = replace(place, feature=f"{place.feature}.{_snake(record.name)}")
+        named = replace(place, feature=f"{place.feature}.{snake(record.name)}")
         return quietest(shape) if self._refused(value, named) else fitted
 
     def _list(self, shape: shapes.ListOf, value: Any, place: Place) -> Any:
@@ -250,8 +252,10 @@ def quietest(shape: Shape) -> Any:  # noqa: PLR0911 - one return a kind of shape
 def wanted(shape: Shape) -> str:  # noqa: PLR0911 - one return a kind of shape
     """What a place takes, in words."""
     match shape:
-        case shapes.Either():
-            return f"{wanted(shape.scalar)} or {{{', '.join(shape.record.members)}}}"
+        case shapes.Either(scalar, shapes.Object() as record):
+            return f"{wanted(scalar)} or {{{', '.join(record.members)}}}"
+        case shapes.Either(scalar, _):
+            return f"{wanted(scalar)} or an object"
         case shapes.ListOf():
             return "a list"
         case shapes.Choice():
@@ -304,5 +308,6 @@ def _or(values: tuple[str, ...]) -> str:
     return values[0] if len(values) == 1 else f"{', '.join(values[:-1])} or {values[-1]}"
 
 
-def _snake(name: str) -> str:
+def snake(name: str) -> str:
+    """`secret_ref` of `SecretRef`."""
     return re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower()

@@ -6,13 +6,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, get_args
 
 from ring.core.model.spec import RuntimeName
-from ring.manifest.errors import ManifestError, one_line
+from ring.core.violations import path_text
+from ring.manifest.errors import ManifestError, Problem, one_line
 from ring.manifest.interpolate import Interpolation, Lookup
+from ring.manifest.payloads import Payloads
 from ring.manifest.reading import read
 from ring.manifest.source import load
 
 if TYPE_CHECKING:
-    from ring.manifest.reading import Reading
+    from pathlib import Path
 
 RUNTIMES: Final[tuple[str, ...]] = get_args(RuntimeName)
 _READ_ONLY = frozenset({"config", "secret"})
@@ -32,6 +34,21 @@ class NamespaceEntry:
 
 
 @dataclass(frozen=True, slots=True)
+class ConfigEntry:
+    key: str
+    body: dict[str, Any]
+    """For `POST /configs` and `PUT /configs/{id}`."""
+
+    @property
+    def name(self) -> str:
+        return str(self.body["name"])
+
+    @property
+    def namespace(self) -> str:
+        return str(self.body["namespace"])
+
+
+@dataclass(frozen=True, slots=True)
 class Entry:
     key: str
     body: dict[str, Any]
@@ -43,52 +60,56 @@ class Entry:
     def name(self) -> str:
         return str(self.body["name"])
 
+    @property
+    def namespace(self) -> str:
+        return str(self.body["namespace"])
+
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
     name: str | None
     namespaces: tuple[NamespaceEntry, ...]
+    configs: tuple[ConfigEntry, ...]
     deployments: tuple[Entry, ...]
     warnings: tuple[str, ...]
     """Without the word `Warning:`."""
 
 
-def load_manifest(text: str, *, origin: str, lookup: Lookup) -> Manifest:
+def load_manifest(text: str, *, origin: str, lookup: Lookup, directory: Path) -> Manifest:
     """The manifest a text holds. Raises ManifestError with every problem, one a line.
 
-    `origin` names the file in messages; `lookup` gives the value of a variable, or None.
+    `origin` names the file in messages; `lookup` gives the value of a variable, or None; the files
+    of configs are read, relative ones from `directory`.
     """
     reading = read(load(text, origin), origin)
-    _refuse_unavailable(reading)
     interpolation = Interpolation(lookup)
+    payloads = Payloads(directory, interpolation)
     name = reading.value.get("name")
     namespaces = tuple(
         NamespaceEntry(key, _namespace_body(key, value, interpolation))
         for key, value in reading.value.get("namespaces", {}).items()
     )
+    configs = tuple(
+        ConfigEntry(key, payloads.body(key, value))
+        for key, value in reading.value.get("configs", {}).items()
+    )
     deployments = tuple(
         _entry(key, interpolation.deployment(value, ("deployments", key)), name)
         for key, value in reading.value.get("deployments", {}).items()
     )
+    unusable = (
+        (path, f"{path_text(path)}: the value of a variable is not UTF-8 text")
+        for path in interpolation.unusable
+    )
+    problems = [
+        Problem(reading.marks.of(path), message)
+        for path, message in (*payloads.problems, *unusable)
+    ]
+    if problems:
+        raise ManifestError(origin, problems)
     unknown = (f"unknown field '{path}' ignored" for path in reading.unknown)
     warnings = tuple(map(one_line, (*unknown, *interpolation.warnings)))
-    return Manifest(name, namespaces, deployments, warnings)
-
-
-def _refuse_unavailable(reading: Reading) -> None:
-    """What a later version will do is an error now: it must not be skipped in silence."""
-    problems = [
-        f"namespace '{key}': network is not available in this version of Ring"
-        for key, namespace in reading.value.get("namespaces", {}).items()
-        if namespace.get("network")
-    ]
-    for key, config in reading.value.get("configs", {}).items():
-        if not config.get("files") and "data" not in config:
-            problems.append(f"config '{key}': either 'data' or 'files' must be set")
-        else:
-            problems.append(f"config '{key}': configs are not available in this version of Ring")
-    if problems:
-        raise ManifestError("\n".join(map(one_line, problems)))
+    return Manifest(name, namespaces, configs, deployments, warnings)
 
 
 def _namespace_body(

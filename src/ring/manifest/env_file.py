@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ring.manifest import files
+from ring.manifest.errors import Unreadable
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -11,11 +14,9 @@ if TYPE_CHECKING:
 def read(path: Path) -> tuple[dict[str, str], tuple[str, ...]]:
     """Its variables and warnings; a file that cannot be read has none and one warning."""
     try:
-        text = path.read_text(encoding="utf-8")
-    except OSError as error:
-        return {}, (f"Failed to read env file '{path}': {error.strerror or error}",)
-    except UnicodeError:
-        return {}, (f"Failed to read env file '{path}': it is not UTF-8 text",)
+        text = files.text(files.without_mark(files.read(path)))
+    except Unreadable as error:
+        return {}, (f"Failed to read env file '{path}': {error.message}",)
     return parse(text, str(path))
 
 

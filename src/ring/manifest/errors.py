@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
 
 from ring.core.errors import UserError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -22,19 +26,32 @@ class Problem:
 
 
 class ManifestError(UserError):
-    """The manifest cannot be read. The message holds every problem, one a line."""
+    """The manifest cannot be used. The message holds every problem, one a line, with its place."""
+
+    says: ClassVar = ""
+
+    def __init__(self, origin: str, problems: Iterable[Problem]) -> None:
+        self.problems = tuple(sorted(problems, key=lambda problem: problem.mark))
+        lines = [
+            f"{origin}:{problem.mark.line}:{problem.mark.column}: {one_line(problem.message)}"
+            for problem in self.problems
+        ]
+        super().__init__(self.says + "\n".join(lines))
 
 
 class InvalidManifest(ManifestError):
     """The text is no manifest: bad YAML, or a value of the wrong type."""
 
-    def __init__(self, origin: str, problems: list[Problem]) -> None:
-        lines = [
-            f"{origin}:{problem.mark.line}:{problem.mark.column}: {one_line(problem.message)}"
-            for problem in sorted(problems, key=lambda problem: problem.mark)
-        ]
-        super().__init__("Invalid YAML: " + "\n".join(lines))
-        self.problems = tuple(problems)
+    says = "Invalid YAML: "
+
+
+class Unreadable(UserError):
+    """A file has no text that can be used; the message is the reason alone."""
+
+    def __init__(self, message: str, mark: Mark | None = None) -> None:
+        super().__init__(message)
+        self.mark = mark
+        """Where in the file the reason stands."""
 
 
 def one_line(text: str) -> str:

@@ -62,13 +62,25 @@ class Interpolation:
 
     lookup: Lookup
     warnings: list[str] = field(default_factory=list)
+    unusable: list[Path] = field(default_factory=list)
+    """Fields that would hold a value which is no text."""
 
     def deployment(self, value: Any, path: Path) -> Any:
         """A deployment of the manifest with its replaceable strings replaced."""
         return self._within(value, path, len(path))
 
+    def everywhere(self, value: Any, path: Path) -> Any:
+        """A JSON value with each of its strings replaced; keys stay."""
+        if isinstance(value, dict):
+            return {key: self.everywhere(item, (*path, key)) for key, item in value.items()}
+        if isinstance(value, list):
+            return [self.everywhere(item, (*path, index)) for index, item in enumerate(value)]
+        return self.text(value, path) if isinstance(value, str) else value
+
     def text(self, text: str, path: Path) -> str:
         replaced, undefined = interpolate(text, self.lookup)
+        if not _is_text(replaced) and _is_text(text):
+            self.unusable.append(path)
         if undefined:
             names = ", ".join(f"'${name}'" for name in undefined)
             self.warnings.append(f"undefined variable {names} left as is ({path_text(path)})")
@@ -79,12 +91,22 @@ class Interpolation:
             return {key: self._within(item, (*path, key), start) for key, item in value.items()}
         if isinstance(value, list):
             return [self._within(item, (*path, index), start) for index, item in enumerate(value)]
-        if isinstance(value, str) and _is_replaceable(path[start:]):
+        if isinstance(value, str) and is_replaceable(path[start:]):
             return self.text(value, path)
         return value
 
 
-def _is_replaceable(path: Path) -> bool:
+def _is_text(value: str) -> bool:
+    """Not so for an environment variable that holds other bytes than UTF-8."""
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def is_replaceable(path: Path) -> bool:
+    """Whether the string at a path of a deployment is one in which `$NAME` is replaced."""
     return any(
         len(place) == len(path)
         and all(part in {_ANY, found} for part, found in zip(place, path, strict=True))

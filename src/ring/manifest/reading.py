@@ -19,12 +19,26 @@ if TYPE_CHECKING:
 NOT_LABELS = "labels must be an array or object"
 
 
+@dataclass(slots=True)
+class Marks:
+    """Where the values of a file stand."""
+
+    known: dict[Path, Mark] = field(default_factory=dict)
+
+    def of(self, path: Path) -> Mark:
+        """Where a value stands; of one that is missing, where its holder does."""
+        while path and path not in self.known:
+            path = path[:-1]
+        return self.known.get(path, Mark())
+
+
 @dataclass(frozen=True, slots=True)
 class Reading:
     value: dict[str, Any]
     """Of the manifest's shape: no explicit null, no unknown member."""
     unknown: tuple[str, ...]
     """Paths of unknown members, in file order."""
+    marks: Marks
 
 
 def read(root: Node, origin: str) -> Reading:
@@ -38,14 +52,14 @@ def read(root: Node, origin: str) -> Reading:
     problems = [*converter.problems]
     for violation, path in zip(fitting.violations, fitting.broken, strict=True):
         message = f"{violation.path}: {violation.message}" if path else _not_a_map(root)
-        problems.append(Problem(converter.mark_of(path), message))
+        problems.append(Problem(converter.marks.of(path), message))
     if isinstance(value, dict) and not any(section in value for section in SECTIONS):
         message = "a manifest needs deployments, namespaces or configs"
         problems.append(Problem(Mark(), message))
     if problems:
         raise InvalidManifest(origin, problems)
-    unknown = sorted(fitting.unknown, key=converter.mark_of)
-    return Reading(fitted, tuple(path_text(path) for path in unknown))
+    unknown = sorted(fitting.unknown, key=converter.marks.of)
+    return Reading(fitted, tuple(path_text(path) for path in unknown), converter.marks)
 
 
 def _not_a_map(root: Node) -> str:
@@ -55,18 +69,12 @@ def _not_a_map(root: Node) -> str:
 
 @dataclass(slots=True)
 class _Converter:
-    marks: dict[Path, Mark] = field(default_factory=dict)
+    marks: Marks = field(default_factory=Marks)
     problems: list[Problem] = field(default_factory=list)
 
-    def mark_of(self, path: Path) -> Mark:
-        """Where a value stands; of one that is missing, where its holder does."""
-        while path and path not in self.marks:
-            path = path[:-1]
-        return self.marks.get(path, Mark())
-
     def convert(self, shape: Shape, node: Node, path: Path) -> Any:
-        self.marks.setdefault(path, node.mark)
-        if len(path) == 3 and path[0] == "deployments" and path[2] == "labels":
+        self.marks.known.setdefault(path, node.mark)
+        if isinstance(shape, shapes.MapOf) and shape.listed:
             return self._labels(shape, node, path)
         if isinstance(node, Scalar):
             return _scalar(shape, node)
@@ -86,7 +94,7 @@ class _Converter:
         for key, child in node.entries.items():
             if not path and key.startswith("x-"):
                 continue
-            self.marks[(*path, key)] = node.key_marks[key]
+            self.marks.known[(*path, key)] = node.key_marks[key]
             value[key] = self.convert(_inner(shape, key), child, (*path, key))
         return value
 

@@ -24,6 +24,7 @@ from ruamel.yaml.events import (
     SequenceEndEvent,
     SequenceStartEvent,
 )
+from ruamel.yaml.reader import ReaderError
 
 from ring.manifest.errors import InvalidManifest, Mark, Problem
 
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
 DEEPEST: Final = 60
 """Lists and maps inside each other."""
 HEAVIEST: Final = 200_000
-"""Nodes of a document once its aliases are spelled out."""
+"""Nodes of a document, also once its aliases are spelled out."""
 
 _NULL = re.compile(r"~|null|Null|NULL|")
 _TRUE = re.compile(r"true|True|TRUE")
@@ -87,21 +88,29 @@ Node = Scalar | Sequence | Mapping
 
 def load(text: str, origin: str) -> Node:
     """The one document of a text. Raises InvalidManifest with the first problem."""
+    yaml = YAML(typ="safe", pure=True)
     try:
-        return _Composer(origin, _events(text)).document()
+        return _Composer(origin, iter(yaml.parse(_readable(text)))).document()
     except MarkedYAMLError as error:
         words = ", ".join(part for part in (error.context, error.problem) if part)
-        where = error.problem_mark or error.context_mark
-        raise InvalidManifest(origin, [Problem(_mark(where), words)]) from error
-    except YAMLError as error:
-        message = str(error).splitlines()[0]
-        raise InvalidManifest(origin, [Problem(Mark(), message)]) from error
+        problem = Problem(_mark(error.problem_mark or error.context_mark), words)
+    except ReaderError as error:
+        before = text[: text.find(chr(error.character))]
+        mark = Mark(before.count("\n") + 1, len(before) - before.rfind("\n"))
+        problem = Problem(mark, _character(error.character))
+    except (YAMLError, ValueError, OverflowError, AssertionError) as error:  # of odd numbers
+        problem = Problem(_mark(yaml.reader), str(error).partition("\n")[0])
+    raise InvalidManifest(origin, [problem])
 
 
-def _events(text: str) -> Iterator[Any]:
+def _readable(text: str) -> str:
     if text.lstrip().startswith(("{", "[")) and _is_json(text):
-        text = text.replace("\t", " ")  # legal between JSON tokens only, and not read in YAML
-    return iter(YAML(typ="safe", pure=True).parse(text))
+        return text.replace("\t", " ")  # legal between JSON tokens only, and not read in YAML
+    return text
+
+
+def _character(code: int) -> str:
+    return f"character U+{code:04X} is not allowed: in a quoted string write it as an escape"
 
 
 def _is_json(text: str) -> bool:
@@ -119,6 +128,7 @@ class _Composer:
         self._origin = origin
         self._events = events
         self._anchors: dict[str, Node] = {}
+        self._count = 0
 
     def document(self) -> Node:
         root: Node | None = None
@@ -137,6 +147,9 @@ class _Composer:
             return self._anchors[event.anchor]
         if event.tag not in _PLAIN_TAGS:
             raise self._error(event, f"tag '{event.tag}' is not allowed: write a plain value")
+        self._count += 1
+        if self._count > HEAVIEST:
+            raise self._error(event, f"more than {HEAVIEST} values")
         if depth > DEEPEST:
             raise self._error(event, f"more than {DEEPEST} levels deep")
         if event.anchor is not None:
@@ -207,6 +220,7 @@ class _Composer:
 
 
 def _mark(mark: Any) -> Mark:
+    """Of what counts lines and columns from 0."""
     return Mark(mark.line + 1, mark.column + 1) if mark is not None else Mark()
 
 

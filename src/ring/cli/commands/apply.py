@@ -28,14 +28,17 @@ _STDIN = "-"
 @click.option("--force", is_flag=True, help="Replace at once instead of rolling.")
 @click.option("--redeploy", is_flag=True, help="Redeploy even where nothing changed.")
 def apply(
-    file: str, env_file: str | None, *, dry_run: bool, verbose: bool, force: bool, redeploy: bool
+    file: str,
+    env_file: str | None,
+    *,
+    dry_run: bool,
+    verbose: bool,
+    force: bool,
+    redeploy: bool,
 ) -> int:
-    """Apply a manifest: its namespaces, then its deployments."""
-    from ring.cli.applying import (  # the manifest's weight is for apply alone
-        Choices,
-        apply_manifest,
-    )
-    from ring.cli.previewing import preview_manifest
+    """Apply a manifest: its namespaces, then its configs, then its deployments."""
+    from ring.cli.applying import Choices, apply_manifest  # the weight is for apply alone
+    from ring.cli.applying.previewing import preview_manifest
 
     session = current()
     manifest = _manifest(session, file, env_file)
@@ -69,6 +72,7 @@ def _manifest(session: Session, file: str, env_file: str | None) -> Manifest:
             text,
             origin=origin,
             lookup=lambda name: session.environ.get(name, variables.get(name)),
+            directory=Path() if file == _STDIN else Path(file).parent,
         )
     except ManifestError as error:
         raise CommandFailed(f"Error: {error.message}") from error
@@ -79,12 +83,18 @@ def _manifest(session: Session, file: str, env_file: str | None) -> Manifest:
 
 def _read(file: str) -> tuple[str, str]:
     """The manifest's name in messages, and its text."""
+    from ring.manifest import Unreadable, files
+
     origin = "standard input" if file == _STDIN else file
     try:
-        raw = read_stdin() if file == _STDIN else Path(file).read_bytes()
-        return origin, raw.decode("utf-8-sig")
-    except OSError as error:
+        if file == _STDIN:
+            raw = files.bounded(read_stdin(files.LARGEST + 1))
+        else:
+            raw = files.read(Path(file))
+        return origin, files.text(files.without_mark(raw))
+    except OSError as error:  # of standard input
         reason = (error.strerror or "unreadable").lower()
-    except UnicodeDecodeError as error:
-        reason = f"not UTF-8 at byte {error.start}"
-    raise CommandFailed(f"Error: Failed to read file: {origin}: {reason}")
+        raise CommandFailed(f"Error: Failed to read file: {origin}: {reason}") from error
+    except Unreadable as error:
+        place = f"{origin}:{error.mark.line}:{error.mark.column}" if error.mark else origin
+        raise CommandFailed(f"Error: Failed to read file: {place}: {error.message}") from error

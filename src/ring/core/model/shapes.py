@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 class Text:
     """A string."""
 
+    words: tuple[str, ...] = ()
+    """What it must be in the end, where that is not for the shape to check."""
+
 
 @dataclass(frozen=True, slots=True)
 class Flag:
@@ -60,6 +63,8 @@ class ListOf:
 @dataclass(frozen=True, slots=True)
 class MapOf:
     value: Shape
+    listed: bool = False
+    """A manifest may also write it as a list of maps, of which later ones win."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +72,8 @@ class Member:
     shape: Shape
     required: bool
     description: str
+    default: str | float | bool | None = None
+    """Of a scalar that has one when it is left out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,10 +94,10 @@ class Variant:
 
 @dataclass(frozen=True, slots=True)
 class Either:
-    """A scalar or an object."""
+    """A scalar, or an object or map."""
 
     scalar: Shape
-    record: Object
+    record: Object | MapOf
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,11 +114,18 @@ def shape_of(model: type[BaseModel]) -> Object:
     """The shape of a model's JSON form."""
     members = {
         name: Member(
-            _of(field.annotation, field.metadata), field.is_required(), field.description or ""
+            _of(field.annotation, field.metadata),
+            field.is_required(),
+            field.description or "",
+            _default(field.default),
         )
         for name, field in model.model_fields.items()
     }
     return Object(model.__name__, members)
+
+
+def _default(value: object) -> str | float | bool | None:
+    return value if isinstance(value, str | float | bool | int) else None
 
 
 def _of(annotation: object, metadata: Iterable[object] = ()) -> Shape:  # noqa: PLR0911 - one return a kind

@@ -277,10 +277,10 @@ def test_from_standard_input_and_by_default(ring: Ring, server: Stub, manifest: 
     ("content", "says"),
     [
         (None, "Error: Failed to read file: ring.yaml: no such file or directory\n"),
-        (b"\xff", "Error: Failed to read file: ring.yaml: not UTF-8 at byte 0\n"),
+        (b"\xff", "Error: Failed to read file: ring.yaml:1:1: not UTF-8 text (byte 0xff)\n"),
         (b"deployments: [", "Error: Invalid YAML: ring.yaml:1:"),
         (b"deployments: {a: {name: 1}}", "Error: Invalid YAML: ring.yaml:1:"),
-        (b"configs: {a: {name: x, namespace: y, data: {}}}", "Error: config 'a': "),
+        (b"configs: {a: {name: x, namespace: y}}", "Error: ring.yaml:1:11: config 'a': either "),
     ],
 )
 def test_what_is_no_manifest(ring: Ring, stub: Stub, content: bytes | None, says: str) -> None:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from ring.cli.applying import Choices, is_sendable, show_configuration
+from ring.cli.applying.deployments import is_sendable, show_configuration
+from ring.cli.applying.tally import Tally
 from ring.cli.failures import GENERAL, CommandFailed
 from ring.cli.problems import violation_lines
-from ring.cli.tally import Tally
 from ring.cli.text import one_line
 
 if TYPE_CHECKING:
+    from ring.cli.applying import Choices
     from ring.cli.session import Session
     from ring.manifest import Entry, Manifest
 
@@ -21,6 +22,11 @@ def preview_manifest(session: Session, manifest: Manifest, choices: Choices) -> 
     tally = Tally()
     for namespace in manifest.namespaces:
         session.print(f"DRY RUN - Would create namespace '{one_line(namespace.name)}'")
+    for config in manifest.configs:
+        where = one_line(config.namespace)
+        session.print(
+            f"DRY RUN - Would create config '{one_line(config.name)}' in namespace '{where}'"
+        )
     for entry in manifest.deployments:
         session.print(f"Processing deployment '{one_line(entry.key)}'")
         if is_sendable(session, entry, tally):

@@ -1,0 +1,44 @@
+"""Sends a manifest: every entry is tried in file order, whatever became of those before it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ring.cli.applying.configs import apply_config
+from ring.cli.applying.deployments import apply_deployment
+from ring.cli.applying.namespaces import apply_namespace
+from ring.cli.applying.tally import Tally
+
+if TYPE_CHECKING:
+    from ring.cli.session import Session
+    from ring.manifest import Manifest
+
+
+@dataclass(frozen=True, slots=True)
+class Choices:
+    """The flags of `ring apply` that change what is sent or shown."""
+
+    force: bool = False
+    redeploy: bool = False
+    verbose: bool = False
+
+    @property
+    def query(self) -> tuple[tuple[str, str], ...]:
+        """What tells the server how to take a deployment."""
+        if self.force:
+            return (("force", "true"),)
+        return () if self.redeploy else (("if_changed", "true"),)
+
+
+def apply_manifest(session: Session, manifest: Manifest, choices: Choices) -> int:
+    """Send everything, show how it went; the exit code of the first error."""
+    tally = Tally()
+    for namespace in manifest.namespaces:
+        apply_namespace(session, namespace, tally)
+    for config in manifest.configs:
+        apply_config(session, config, tally)
+    for entry in manifest.deployments:
+        apply_deployment(session, entry, choices.query, tally, verbose=choices.verbose)
+    tally.summary(session)
+    return tally.end(session)
