@@ -73,7 +73,6 @@ def test_help_of_a_group(anyone: Ring) -> None:
         (("deployment", "inspect"), "Missing argument"),
         (("deployment", "delete"), "Missing argument"),
         (("deployment", "events", "x", "--limit", "0"), "Invalid value for '--limit'"),
-        (("apply", "--prune"), "--prune is not available yet"),
         (("server", "start", "--dashboard"), "--dashboard is not available yet"),
         (("server", "--dashboard"), "--dashboard is not available yet"),
     ],

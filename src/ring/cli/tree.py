@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 NOT_YET: Mapping[str, str] = {
-    "--prune": "--prune is not available yet",
     "--dashboard": "--dashboard is not available yet",
 }
 """Options that are known by name, and refused with a word instead of a shrug."""

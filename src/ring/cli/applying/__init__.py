@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from ring.cli.applying.configs import apply_config
 from ring.cli.applying.deployments import apply_deployment
 from ring.cli.applying.namespaces import apply_namespace
+from ring.cli.applying.pruning import prune
 from ring.cli.applying.tally import Tally
 
 if TYPE_CHECKING:
@@ -22,6 +23,9 @@ class Choices:
     force: bool = False
     redeploy: bool = False
     verbose: bool = False
+    prune: bool = False
+    asks: bool = True
+    """Before anything is pruned."""
 
     @property
     def query(self) -> tuple[tuple[str, str], ...]:
@@ -40,5 +44,7 @@ def apply_manifest(session: Session, manifest: Manifest, choices: Choices) -> in
         apply_config(session, config, tally)
     for entry in manifest.deployments:
         apply_deployment(session, entry, choices.query, tally, verbose=choices.verbose)
+    if choices.prune:
+        prune(session, manifest, tally, asks=choices.asks)
     tally.summary(session)
     return tally.end(session)

@@ -6,6 +6,7 @@ import json
 from typing import TYPE_CHECKING
 
 from ring.cli.applying.deployments import is_sendable, show_configuration
+from ring.cli.applying.pruning import namespaces_of
 from ring.cli.applying.tally import Tally
 from ring.cli.failures import GENERAL, CommandFailed
 from ring.cli.problems import violation_lines
@@ -32,6 +33,8 @@ def preview_manifest(session: Session, manifest: Manifest, choices: Choices) -> 
         if is_sendable(session, entry, tally):
             _preview(session, entry, choices)
             _check(session, entry, tally)
+    if choices.prune:
+        _prune(session, manifest)
     tally.summary(session)
     session.print("\nDRY RUN COMPLETE - No actual changes were made")
     session.print("To deploy for real, remove the --dry-run flag")
@@ -46,6 +49,13 @@ def _preview(session: Session, entry: Entry, choices: Choices) -> None:
     if choices.verbose:
         show_configuration(session, entry)
     session.print("---")
+
+
+def _prune(session: Session, manifest: Manifest) -> None:
+    session.print(
+        f"DRY RUN - Would delete deployments of manifest '{one_line(manifest.name)}' that it does "
+        f"not declare, in namespaces: {one_line(', '.join(namespaces_of(manifest)))}"
+    )
 
 
 def _check(session: Session, entry: Entry, tally: Tally) -> None:

@@ -9,7 +9,7 @@ import click
 
 from ring.cli.failures import AUTH, CommandFailed
 from ring.cli.session import Session, current
-from ring.cli.terminal import read_stdin
+from ring.cli.terminal import is_interactive, read_stdin
 from ring.cli.tree import RingCommand
 
 if TYPE_CHECKING:
@@ -27,6 +27,13 @@ _STDIN = "-"
 @click.option("--verbose", is_flag=True, help="Show each deployment as it is sent.")
 @click.option("--force", is_flag=True, help="Replace at once instead of rolling.")
 @click.option("--redeploy", is_flag=True, help="Redeploy even where nothing changed.")
+@click.option(
+    "--prune",
+    "prunes",
+    is_flag=True,
+    help="Then delete deployments of this manifest that are not in it any more.",
+)
+@click.option("-y", "--yes", is_flag=True, help="Prune without asking.")
 def apply(
     file: str,
     env_file: str | None,
@@ -35,6 +42,8 @@ def apply(
     verbose: bool,
     force: bool,
     redeploy: bool,
+    prunes: bool,
+    yes: bool,
 ) -> int:
     """Apply a manifest: its namespaces, then its configs, then its deployments."""
     from ring.cli.applying import Choices, apply_manifest  # the weight is for apply alone
@@ -46,7 +55,11 @@ def apply(
         force=force,
         redeploy=redeploy or session.environ.get("RING_APPLY_REDEPLOY") == "1",
         verbose=verbose,
+        prune=prunes,
+        asks=not yes,
     )
+    if prunes:
+        _refuse_blind_pruning(manifest, asks=not yes and not dry_run)
     if dry_run:
         return preview_manifest(session, manifest, choices)
     if session.token is None:
@@ -54,6 +67,18 @@ def apply(
             "Error: Auth error: Account not found. Login first or set RING_TOKEN", AUTH
         )
     return apply_manifest(session, manifest, choices)
+
+
+def _refuse_blind_pruning(manifest: Manifest, *, asks: bool) -> None:
+    """Raises CommandFailed, before anything is sent, where --prune cannot do what it says."""
+    if not (manifest.name or "").strip():
+        raise CommandFailed(
+            "Error: --prune goes by the manifest's own name: give the file a top-level 'name'"
+        )
+    if asks and not is_interactive():
+        raise CommandFailed(
+            "error: refusing to prune without confirmation; pass --yes to proceed non-interactively"
+        )
 
 
 def _manifest(session: Session, file: str, env_file: str | None) -> Manifest:
