@@ -38,6 +38,8 @@ ring = RingGroup(
     callback=click.pass_context(_show_help),
     lazy={
         "apply": "ring.cli.commands.apply:apply",
+        "schema": "ring.cli.commands.manifest:schema",
+        "explain": "ring.cli.commands.manifest:explain",
         "deployment": "ring.cli.commands.deployment:deployment",
         "namespace": "ring.cli.commands.namespace:namespace",
         "secret": "ring.cli.commands.secret:secret",
