@@ -58,12 +58,14 @@ def problem(status: int, title: str, detail: str = "", *violations: tuple[str, s
 
 
 class Stub:
-    """Answers by `METHOD /path`; what is not scripted is a 404 problem."""
+    """Answers by `METHOD /path`; what is not scripted is a 404 problem, if not told otherwise."""
 
     def __init__(self, port: int) -> None:
         self.port = port
         self.requests: list[Request] = []
         self.routes: dict[str, Answer | Callable[[Request], Answer]] = {}
+        self.otherwise: Answer | Callable[[Request], Answer]
+        self.otherwise = problem(404, "Not Found", "Not found")
 
     @property
     def url(self) -> str:
@@ -74,9 +76,7 @@ class Stub:
 
     def answer(self, request: Request) -> Answer:
         self.requests.append(request)
-        found = self.routes.get(f"{request.method} {request.path}")
-        if found is None:
-            return problem(404, "Not Found", "Not found")
+        found = self.routes.get(f"{request.method} {request.path}", self.otherwise)
         return found if isinstance(found, Answer) else found(request)
 
     def seen(self) -> list[str]:
