@@ -30,6 +30,7 @@ from ring.settings import process_environment
 from ring.settings.secret_key import load_secret_key
 from ring.settings.trust import expect_trusted
 from ring.store.store import Store
+from ring.telemetry import Telemetry
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -77,6 +78,7 @@ async def _serve(settings: ServerSettings) -> None:
     _stop_on_signals(stop)
     vault = _open_vault()
     store = _open_store(settings, clock, vault)
+    telemetry = Telemetry(settings.telemetry)
     runtimes: dict[str, Runtime] = {}
     try:
         await _guard_admin(store, settings)
@@ -92,8 +94,15 @@ async def _serve(settings: ServerSettings) -> None:
             ),
             interval_s=settings.interval_s,
             default_host_ip=settings.network.default_host_ip,
+            passed=telemetry.passed if telemetry.is_tracing else None,
         )
-        app = build_app(store, engine, clock=clock, cors_origins=settings.cors_origins)
+        app = build_app(
+            store,
+            engine,
+            clock=clock,
+            cors_origins=settings.cors_origins,
+            tracing=telemetry if telemetry.is_tracing else None,
+        )
         sock = bind(settings.host, settings.port)
         _announce(settings, sock, runtimes)
         async with asyncio.TaskGroup() as group:
@@ -101,9 +110,11 @@ async def _serve(settings: ServerSettings) -> None:
             api.add_done_callback(_drained)
             group.create_task(engine.run(stop))
             group.create_task(_warn_of_default_password(store))
+            group.create_task(telemetry.open(lambda: engine.statistics.snapshot))
     finally:
         await asyncio.gather(*(runtime.close() for runtime in runtimes.values()))
         await store.close()
+        await telemetry.close()
 
 
 def _refuse_what_is_not_there(settings: ServerSettings) -> None:

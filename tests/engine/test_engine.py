@@ -22,8 +22,11 @@ from tests.engine.plant import Plant
 from tests.engine.sampling.files import Files
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
     from pathlib import Path
 
+    from ring.core.model.deployment import Deployment
     from ring.core.model.ids import InstanceId
     from ring.core.model.observed import Instance
 
@@ -607,5 +610,28 @@ def test_an_engine_that_runs_looks_at_what_its_instances_take(tmp_path: Path) ->
 
         (taken,) = plant.engine.statistics.snapshot.taken
         assert (taken.deployment_id, taken.instances, taken.usage.pids) == (row.id, 2, 6)
+
+    bench.run(main())
+
+
+def test_passes_that_have_something_to_do_are_told_and_no_others() -> None:
+    bench = Bench()
+    told: list[tuple[list[str], Status]] = []
+
+    def passed(rows: Sequence[Deployment], began: datetime, ended: datetime) -> None:
+        assert began <= ended
+        told.append(([row.id for row in rows], rows[0].status))
+
+    async def main() -> None:
+        plant = Plant(bench, passed=passed)
+        await plant.start()
+        row = await plant.apply(replicas=1)
+        await bench.wait(1)
+        assert told[0] == ([row.id], Status.CREATING)
+        assert told[-1] == ([row.id], Status.RUNNING)
+        await bench.wait(30)  # what is forgiven with time is a pass with something to do, too
+        settled = len(told)
+        await bench.wait(120)
+        assert len(told) == settled
 
     bench.run(main())

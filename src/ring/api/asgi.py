@@ -10,13 +10,14 @@ from ring.api.gate import Gate
 from ring.api.logins import Logins
 from ring.api.metrics import Metrics
 from ring.api.table import ROUTES
+from ring.api.tracing import Traced
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from starlette.types import ASGIApp, Receive, Scope, Send
 
-    from ring.api.ports import Engine
+    from ring.api.ports import Engine, Tracing
     from ring.clock import Clock
     from ring.store.store import Store
 
@@ -24,10 +25,18 @@ if TYPE_CHECKING:
 class Api:
     """An ASGI application that can be told to end its open streams."""
 
-    def __init__(self, services: Services, *, cors_origins: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        services: Services,
+        *,
+        cors_origins: Sequence[str] = (),
+        tracing: Tracing | None = None,
+    ) -> None:
         gate = Gate(ROUTES, services)
         self._services = services
         self._app: ASGIApp = Cors(gate, cors_origins) if cors_origins else gate
+        if tracing is not None:
+            self._app = Traced(self._app, ROUTES, tracing)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         await self._app(scope, receive, send)
@@ -44,7 +53,13 @@ class Api:
 
 
 def build_app(
-    store: Store, engine: Engine, *, clock: Clock, cors_origins: Sequence[str] = ()
+    store: Store,
+    engine: Engine,
+    *,
+    clock: Clock,
+    cors_origins: Sequence[str] = (),
+    tracing: Tracing | None = None,
 ) -> Api:
+    """tracing: is told of every request."""
     services = Services(store, engine, clock, Logins(store, clock), Metrics(store, engine, clock))
-    return Api(services, cors_origins=cors_origins)
+    return Api(services, cors_origins=cors_origins, tracing=tracing)

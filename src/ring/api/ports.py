@@ -36,3 +36,19 @@ class Engine(Protocol):
         """Whether the registry now has another digest under the tag. Waits at most 5 s; no answer
         is false."""
         ...
+
+
+class Span(Protocol):
+    """One request under way."""
+
+    def end(self, status: int | None) -> None:
+        """With the status that was answered; None: there was no answer."""
+        ...
+
+
+class Tracing(Protocol):
+    """Whoever is told of every request."""
+
+    def begin(self, method: str, route: str | None, path: str, headers: Mapping[str, str]) -> Span:
+        """`route` is its template, None where nothing matched; `headers` the trace context's."""
+        ...

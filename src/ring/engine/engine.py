@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from ring.core.model.ids import DeploymentId, GroupKey
     from ring.core.model.observed import Instance
     from ring.core.plan.view import Limits, NameSource, Now, Plan, View
+    from ring.engine.reconciler import Passed
     from ring.engine.sampling.machine import Machine
     from ring.runtimes.registry import Registry
     from ring.store.store import Store
@@ -73,7 +74,9 @@ class Engine:
         planner: Callable[[View, Now, NameSource], Plan] = plan,
         jitter: Callable[[], float] = spread,
         machine: Machine | None = None,
+        passed: Passed | None = None,
     ) -> None:
+        """passed: is told of every pass that had something to do."""
         self._store = store
         self._runtimes = runtimes
         self._tasks: asyncio.TaskGroup | None = None
@@ -123,6 +126,7 @@ class Engine:
             limits=limits,
             names=names,
             planner=planner,
+            passed=passed,
         )
 
     # for the API

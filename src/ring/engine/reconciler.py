@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import secrets
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from ring.core.errors import HostError
@@ -12,9 +13,11 @@ from ring.core.plan.view import Memory, Now, RuntimeView, View
 from ring.engine.store_outage import Outage
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping, Sequence
+    from datetime import datetime
 
     from ring.clock import Clock
+    from ring.core.model.deployment import Deployment
     from ring.core.model.ids import GroupKey
     from ring.core.plan.view import Limits, NameSource, Plan
     from ring.engine.observing.observer import Observer
@@ -25,6 +28,10 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 FAILED_PASS_S = 10.0
+
+
+Passed = Callable[["Sequence[Deployment]", "datetime", "datetime"], None]
+"""Told of a pass that had something to do: the group's rows after it, its begin and its end."""
 
 
 def random_suffix() -> str:
@@ -46,6 +53,7 @@ class Reconciler:
         limits: Limits,
         names: NameSource = random_suffix,
         planner: Callable[[View, Now, NameSource], Plan] = plan,
+        passed: Passed | None = None,
     ) -> None:
         self._store = store
         self._clock = clock
@@ -55,6 +63,7 @@ class Reconciler:
         self._limits = limits
         self._names = names
         self._planner = planner
+        self._passed = passed
         self._memory: dict[GroupKey, Memory] = {}
         self._outage = Outage(clock, wakeups)
 
@@ -99,6 +108,8 @@ class Reconciler:
             self._wakeups.wake(key)  # the rows changed meanwhile: plan again from what they are now
             return False
         self._apply(key, view, made)
+        if self._passed is not None and (made.writes or made.actions):
+            self._passed(self._store.rows(key), now.wall, self._clock.wall())
         return made.writes
 
     def _apply(self, key: GroupKey, view: View, made: Plan) -> None:
