@@ -55,7 +55,7 @@ def _operation(route: Route) -> Json:
         "summary": doc.summary,
         "parameters": [*_path_parameters(route.path), *map(_query_parameter, doc.query)],
         "responses": {
-            **{str(status): _success(route) for status in doc.statuses},
+            **{str(status): _success(route, status) for status in doc.statuses},
             **_failures(route),
         },
     }
@@ -83,9 +83,9 @@ def _models(routes: Sequence[Route]) -> Iterator[type]:
             yield route.doc.gives
 
 
-def _success(route: Route) -> Json:
+def _success(route: Route, status: int) -> Json:
     doc = route.doc
-    if doc.gives is None:
+    if doc.gives is None or status == 204:
         return {"description": doc.summary}
     one = _ref(doc.gives)
     schema: Json = {"type": "array", "items": one} if doc.listed else one
@@ -93,7 +93,7 @@ def _success(route: Route) -> Json:
 
 
 def _failures(route: Route) -> Json:
-    statuses = {500, 503}
+    statuses = {500, 503, *route.doc.refusals}
     if isinstance(route, Guarded):
         statuses |= {401, 403, 408} if route.is_timed else {401, 403}
     if "{" in route.path:

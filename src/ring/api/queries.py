@@ -12,7 +12,12 @@ if TYPE_CHECKING:
 
 def switch(request: Request, name: str) -> bool:
     """Exactly `true` or `false`; absent is false. Raises 400."""
-    on = False
+    return optional_switch(request, name) or False
+
+
+def optional_switch(request: Request, name: str) -> bool | None:
+    """The same where absent means something of its own: None."""
+    on: bool | None = None
     for value in request.query_params.getlist(name):
         if value not in {"true", "false"}:
             raise Problem(400, f"query parameter '{name}' must be true or false")

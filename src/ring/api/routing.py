@@ -30,6 +30,8 @@ class Doc:
     statuses: tuple[int, ...] = (200,)
     """Of success, the usual one first."""
     query: tuple[str, ...] = ()
+    refusals: tuple[int, ...] = ()
+    """Statuses of errors besides those that every route of its kind has."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,14 +12,17 @@ from starlette.responses import Response
 
 from ring.api import openapi, wire
 from ring.api.routes import (
+    configs,
     deployments,
     events,
     health_checks,
     logs,
     namespaces,
+    secrets,
     sessions,
     system,
     usage,
+    volumes,
 )
 from ring.api.routing import Doc, Guarded, Route
 
@@ -42,6 +45,9 @@ ROUTES: tuple[Route, ...] = (
     *sessions.ROUTES,
     Guarded("GET", "/openapi.json", describe, Doc("This description"), None),
     *namespaces.ROUTES,
+    *configs.ROUTES,
+    *secrets.ROUTES,
+    *volumes.ROUTES,
     *deployments.ROUTES,
     *events.ROUTES,
     *logs.ROUTES,

@@ -6,10 +6,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ring.api.queries import values
+from ring.store.records import Wanted
 
 if TYPE_CHECKING:
     from starlette.requests import Request
 
+    from ring.api.calls import Call
     from ring.core.model.deployment import Deployment
 
 KEYS = ("namespace", "status", "kind", "label", "name", "id")
@@ -47,6 +49,15 @@ def of(request: Request) -> Filter:
         id_prefixes=tuple(values(request, "id")),
         labels=tuple(values(request, "label")),
     )
+
+
+def wanted(call: Call, *, by_name: bool = False) -> Wanted:
+    """Of secrets, configs and volumes: those asked for, as far as the caller's boundary goes."""
+    asked = frozenset(values(call.request, "namespace"))
+    bound = frozenset(call.caller.token.namespaces)
+    names = frozenset(values(call.request, "name")) if by_name else frozenset()
+    reached = asked & bound if asked and bound else asked or bound
+    return Wanted(reached if asked or bound else None, names or None)
 
 
 def _among(wanted: frozenset[str], value: str) -> bool:

@@ -4,20 +4,45 @@ One module for each noun. Shapes are declared once, here; the mapping functions 
 them, and the API description is made of them.
 """
 
-from ring.api.wire.base import JSON, Body, ProblemShape, answer, parse, schemas
+from ring.api.wire.base import (
+    JSON,
+    Body,
+    ProblemShape,
+    answer,
+    answer_of,
+    encoded,
+    moment,
+    parse,
+    schemas,
+)
+from ring.api.wire.configs import ConfigBody, ConfigValueBody, StoredConfigShape, config
 from ring.api.wire.deployments import MASK, DeploymentShape, deployment
 from ring.api.wire.events import EventShape, event
 from ring.api.wire.health_checks import HealthCheckShape, health_check
 from ring.api.wire.logs import LogShape, log
 from ring.api.wire.namespaces import NamespaceBody, NamespaceShape, namespace
+from ring.api.wire.secrets import (
+    DeletedSecretShape,
+    NewSecretShape,
+    SecretBody,
+    SecretShape,
+    SecretValueBody,
+    deleted_secret,
+    new_secret,
+    secret,
+)
 from ring.api.wire.sessions import LoginBody, LoginShape
 from ring.api.wire.system import HealthShape, NodeShape, node
 from ring.api.wire.usage import UsageShape, usage
+from ring.api.wire.volumes import RegisteredVolumeShape, VolumeBody, volume
 
 __all__ = [
     "JSON",
     "MASK",
     "Body",
+    "ConfigBody",
+    "ConfigValueBody",
+    "DeletedSecretShape",
     "DeploymentShape",
     "EventShape",
     "HealthCheckShape",
@@ -27,17 +52,32 @@ __all__ = [
     "LoginShape",
     "NamespaceBody",
     "NamespaceShape",
+    "NewSecretShape",
     "NodeShape",
     "ProblemShape",
+    "RegisteredVolumeShape",
+    "SecretBody",
+    "SecretShape",
+    "SecretValueBody",
+    "StoredConfigShape",
     "UsageShape",
+    "VolumeBody",
     "answer",
+    "answer_of",
+    "config",
+    "deleted_secret",
     "deployment",
+    "encoded",
     "event",
     "health_check",
     "log",
+    "moment",
     "namespace",
+    "new_secret",
     "node",
     "parse",
     "schemas",
+    "secret",
     "usage",
+    "volume",
 ]

@@ -11,10 +11,12 @@ from starlette.responses import Response
 from typing_extensions import TypedDict
 
 from ring.api.problems import Problem, invalid
+from ring.clock import rfc3339
 from ring.core.violations import Violation
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
+    from datetime import datetime
 
     from pydantic_core import ErrorDetails
 
@@ -81,6 +83,18 @@ def answer(
     headers: Mapping[str, str] | None = None,
 ) -> Response:
     """Compact JSON, UTF-8 unescaped."""
+    return Response(encoded(shape), status_code=status, headers={**JSON, **(headers or {})})
+
+
+def answer_of(items: Iterable[bytes]) -> Response:
+    """A list of what is `encoded` already."""
+    return Response(b"[" + b",".join(items) + b"]", headers=JSON)
+
+
+def encoded(shape: Mapping[str, object] | Sequence[Mapping[str, object]]) -> bytes:
     text = json.dumps(shape, separators=(",", ":"), ensure_ascii=False)
-    content = text.encode(errors="replace")
-    return Response(content, status_code=status, headers={**JSON, **(headers or {})})
+    return text.encode(errors="replace")
+
+
+def moment(at: datetime | None) -> str | None:
+    return None if at is None else rfc3339(at)
