@@ -31,7 +31,8 @@ class SystemClock:
 
 def rfc3339(moment: datetime) -> str:
     """UTC with microseconds and a `Z`, the one format of every response and record."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    # strftime writes years before 1000 with fewer than four digits.
+    return f"{moment.astimezone(UTC).replace(tzinfo=None).isoformat(timespec='microseconds')}Z"
 
 
 def parse_rfc3339(text: str) -> datetime:

@@ -20,6 +20,7 @@ from ring import __version__, banner, logs
 from ring.api.asgi import build_app
 from ring.api.serving import bind, serve
 from ring.clock import SystemClock
+from ring.core.accounts import PASSWORD_LENGTH
 from ring.core.errors import HostError, RingError
 from ring.core.plan.view import Limits
 from ring.engine.engine import Engine
@@ -42,7 +43,6 @@ log = logging.getLogger(__name__)
 
 PING_S = 4.0
 DEFAULT_PASSWORD = "changeme"  # noqa: S105 - the documented first password, refused off loopback
-PASSWORD_LENGTH = range(8, 129)
 REFUSING = "Refusing to start:"
 NOT_AVAILABLE = "not available in this version of Ring"
 
@@ -195,7 +195,7 @@ async def _warn_of_default_password(store: Store) -> None:
     if admin is not None and await asyncio.to_thread(_accepts_default, admin.password):
         log.warning(
             "the account 'admin' has the default password: anybody on this machine can log in; "
-            "set RING_ADMIN_PASSWORD before the first start of a server that others can reach"
+            "change it with `ring user update --password`"
         )
 
 
@@ -210,7 +210,7 @@ def _default_password_refusal(settings: ServerSettings, *, first: bool) -> str:
     way_out = (
         "set RING_ADMIN_PASSWORD (8 to 128 characters) for the first start"
         if first
-        else "listen on 127.0.0.1, or start on a new database with RING_ADMIN_PASSWORD set"
+        else "start it on 127.0.0.1 and run `ring user update --password`"
     )
     return (
         f"{REFUSING} 'admin' would accept the default password on {settings.host}, which is not "

@@ -212,7 +212,7 @@ def test_a_stream_does_not_say_why_a_runtime_fails(world: World, made: str) -> N
 
 def test_a_stream_that_cannot_have_all_instances_is_refused(world: World, made: str) -> None:
     world.engine.logs._room = Room(most=3, most_of_one=2)
-    other = world.token(scopes=["deployments:read"], namespaces=["shop"])
+    other = world.token(world.user("mira", "viewer"), ["deployments:read"], namespaces=["shop"])
     target = f"/deployments/{made}/logs"
 
     async def follow() -> None:

@@ -1,8 +1,20 @@
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta, timezone
+
 import pytest
 
-from ring.core.access import ROLES, Scope, UnknownRole, allows, reaches, session_scopes
+from ring.core.access import (
+    ROLES,
+    Scope,
+    UnknownRole,
+    allows,
+    has_expired,
+    reaches,
+    session_scopes,
+)
+
+NOW = datetime(2027, 3, 2, 8, 15, tzinfo=UTC)
 
 
 def test_the_scopes_are_a_closed_set() -> None:
@@ -39,3 +51,19 @@ def test_an_empty_list_is_no_boundary() -> None:
     assert reaches((), "shop")
     assert reaches(("shop", "media"), "media")
     assert not reaches(("shop",), "media")
+
+
+@pytest.mark.parametrize(
+    ("expire_at", "expired"),
+    [
+        (None, False),
+        ((NOW + timedelta(seconds=1)).isoformat(), False),
+        ("2027-03-02T08:15:00Z", True),
+        ("2027-03-02T09:00:00", True),
+        ("tomorrow", True),
+        ("", True),
+        ((NOW + timedelta(seconds=1)).astimezone(timezone(timedelta(hours=5))).isoformat(), False),
+    ],
+)
+def test_what_cannot_be_read_has_expired(expire_at: str | None, *, expired: bool) -> None:
+    assert has_expired(expire_at, NOW) is expired

@@ -1,13 +1,10 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
-from ring.security.tokens import has_expired, is_shaped, mint, token_hash
-
-NOW = datetime(2027, 3, 2, 8, 15, tzinfo=UTC)
+from ring.security.tokens import is_shaped, mint, token_hash
 
 
 def test_a_token_has_its_shape_and_differs_each_time() -> None:
@@ -34,19 +31,3 @@ def test_the_clear_value_is_not_in_its_representation() -> None:
 )
 def test_other_text_is_no_token(text: str) -> None:
     assert not is_shaped(text)
-
-
-@pytest.mark.parametrize(
-    ("expire_at", "expired"),
-    [
-        (None, False),
-        ((NOW + timedelta(seconds=1)).isoformat(), False),
-        ("2027-03-02T08:15:00Z", True),
-        ("2027-03-02T09:00:00", True),
-        ("tomorrow", True),
-        ("", True),
-        ((NOW + timedelta(seconds=1)).astimezone(timezone(timedelta(hours=5))).isoformat(), False),
-    ],
-)
-def test_what_cannot_be_read_has_expired(expire_at: str | None, *, expired: bool) -> None:
-    assert has_expired(expire_at, NOW) is expired

@@ -70,7 +70,7 @@ def test_a_session(store: Store, clock: ManualClock) -> None:
 
 
 def test_a_user_that_is_gone_gets_no_session(store: Store) -> None:
-    ghost = User("nobody", "ghost", "", "admin", "active")
+    ghost = User("nobody", "ghost", "", "admin", "active", START, None, None)
     with pytest.raises(Conflict, match="ghost"):
         done(store.open_session(ghost, token_hash=HASH, token_prefix="ring_pat_0", scopes=[]))
     assert store.token(HASH) is None
@@ -154,7 +154,7 @@ def test_use_is_not_lost_with_a_write_that_fails(store: Store) -> None:
     with pytest.raises(Conflict):
         done(
             store.open_session(
-                User("nobody", "ghost", "", "admin", "active"),
+                User("nobody", "ghost", "", "admin", "active", START, None, None),
                 token_hash="cd" * 32,
                 token_prefix="ring_pat_0",
                 scopes=[],

@@ -10,6 +10,7 @@ from ring.api.gate import Gate
 from ring.api.logins import Logins
 from ring.api.metrics import Metrics
 from ring.api.table import ROUTES
+from ring.api.tickets import Tickets
 from ring.api.tracing import Traced
 
 if TYPE_CHECKING:
@@ -61,5 +62,7 @@ def build_app(
     tracing: Tracing | None = None,
 ) -> Api:
     """tracing: is told of every request."""
-    services = Services(store, engine, clock, Logins(store, clock), Metrics(store, engine, clock))
+    services = Services(
+        store, engine, clock, Logins(store, clock), Metrics(store, engine, clock), Tickets(clock)
+    )
     return Api(services, cors_origins=cors_origins, tracing=tracing)

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from ring.api.logins import Logins
     from ring.api.metrics import Metrics
     from ring.api.ports import Engine
+    from ring.api.tickets import Tickets
     from ring.clock import Clock
     from ring.store.store import Store, Token
 
@@ -32,6 +33,7 @@ class Services:
     clock: Clock
     logins: Logins
     metrics: Metrics
+    tickets: Tickets
     streams: Streams = field(default_factory=Streams)
     checks: Checks = field(default_factory=Checks)
     texts: RowTexts = field(default_factory=RowTexts)
@@ -45,6 +47,9 @@ class Caller:
     token: Token
     key: str = field(repr=False)
     """The token's hash, by which it is looked up."""
+    by_ticket: bool = False
+    """It came with a stream ticket that this token has made: its scopes are not looked at, its
+    namespaces are."""
 
     def may(self, scope: Scope) -> bool:
         return allows(self.token.scopes, scope)
@@ -56,6 +61,11 @@ class Caller:
         """Raises 403 where the token's boundary excludes the namespace."""
         if not self.sees(namespace):
             raise Problem(403, f"token is not scoped to namespace '{namespace}'")
+
+    def expect_unbound(self) -> None:
+        """Raises 403 for a token bound to namespaces: what it asks concerns the whole node."""
+        if self.token.namespaces:
+            raise Problem(403, "a token bound to namespaces may not change what all of them share")
 
     def author(self, namespace: str) -> Author:
         """A token bound to a namespace by name may also make it."""

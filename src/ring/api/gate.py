@@ -16,12 +16,12 @@ from ring.api.deadline import within
 from ring.api.problems import Problem, Unread
 from ring.api.routing import Guarded, Public, Router
 from ring.api.streams import Streamed
-from ring.core.access import allows
+from ring.core.access import has_expired
 from ring.core.errors import HostError, UserError
-from ring.security.tokens import has_expired, is_shaped, token_hash
+from ring.security.tokens import is_shaped, token_hash
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from starlette.types import Receive, Scope, Send
 
@@ -102,7 +102,7 @@ class Gate:
         refusal = Problem(405, detail, headers={"Allow": resource.allowed})
         if resource.is_public:
             raise refusal
-        caller = self._authenticate(request)
+        caller = self._authenticate(request, route, match.params)
         if route is None:
             raise refusal
         return await self._guarded(request, match, route, caller)
@@ -110,7 +110,7 @@ class Gate:
     async def _guarded(
         self, request: Request, match: Match, route: Guarded, caller: Caller
     ) -> Response:
-        if route.scope is not None and not allows(caller.token.scopes, route.scope):
+        if not caller.by_ticket and not route.admits(caller.token.kind, caller.token.scopes):
             raise Problem(403, f"token lacks required scope '{route.scope}'")
         call = Call(request, self._services, caller, match.params)
         if route.is_timed:
@@ -121,18 +121,22 @@ class Gate:
             response.until(partial(self._lapse, caller.key))
         return response
 
-    def _authenticate(self, request: Request) -> Caller:
-        """Raises 401 without saying why."""
+    def _authenticate(
+        self, request: Request, route: Guarded | None, params: Mapping[str, str]
+    ) -> Caller:
+        """A bearer token; without any, a stream ticket where one is taken. Raises 401."""
+        ticket = _ticket(request, route, params)
         clear = _bearer(request)
-        key = token_hash(clear) if clear else None
+        key = token_hash(clear) if clear else self._services.tickets.key(*ticket)
         try:
             token = self._valid(key) if key else None
         except HostError as error:
             raise Unread(error.message) from error
         if key is None or token is None:
-            raise Problem(401, "Invalid token", headers={"WWW-Authenticate": "Bearer"})
-        self._services.store.touch_token(token)
-        return Caller(token, key)
+            raise problems.unauthenticated()
+        if clear:
+            self._services.store.touch_token(token)
+        return Caller(token, key, by_ticket=not clear)
 
     def _valid(self, key: str) -> Token | None:
         """The token of this hash, while it opens anything."""
@@ -164,6 +168,20 @@ def _bearer(request: Request) -> str | None:
     scheme, _, value = given[0].partition(" ")
     clear = value.strip(" \t")
     return clear if scheme.lower() == "bearer" and is_shaped(clear) else None
+
+
+def _ticket(request: Request, route: Guarded | None, params: Mapping[str, str]) -> tuple[str, str]:
+    """The ticket and what it would have to be for; nothing where a bearer was given, valid or not.
+
+    A proxy in front may ask for credentials of another scheme; those are not ours.
+    """
+    given = request.headers.getlist("authorization")
+    tickets = request.query_params.getlist("ticket")
+    if route is None or not route.ticket or len(tickets) != 1:
+        return "", ""
+    if any(value.partition(" ")[0].lower() == "bearer" for value in given):
+        return "", ""
+    return tickets[0], f"{route.ticket}:{params['id']}"
 
 
 def _without_body(response: Response) -> Response:

@@ -1,4 +1,5 @@
-"""Checks a username and password: one try at a time, the same cost for every wrong one."""
+"""Checks usernames and passwords, and hashes new ones: one at a time, the same cost for every wrong
+one."""
 
 from __future__ import annotations
 
@@ -35,7 +36,7 @@ class Logins:
         self._throttle = Throttle()
         self._turn = asyncio.Lock()
         self._waiting: Counter[str] = Counter()
-        """By peer."""
+        """By peer, or by the user who sets a password."""
 
     async def check(self, body: LoginBody, peer: str) -> User:
         """The active user whose password this is. Raises 401, and 429 when throttled."""
@@ -43,10 +44,16 @@ class Logins:
         # No username is longer; a longer one must not take memory.
         key = (body.username[:64], holder)
         self._admit(key)
-        with self._queued(holder):
+        with self._queued(holder, _later(1.0)):
             async with self._turn:
                 self._admit(key)
                 return await self._verified(body, key)
+
+    async def hashed(self, password: str, user_id: str) -> str:
+        """The encoded hash for storing, made in the same queue. Raises 503 where it is full."""
+        with self._queued(user_id, _busy()):
+            async with self._turn:
+                return await self._passwords.hash(password)
 
     def close(self) -> None:
         self._passwords.close()
@@ -60,14 +67,15 @@ class Logins:
         matched = await self._passwords.verify(known, body.password)
         if user is None or not matched or user.status != "active":
             self._throttle.failed(key, self._clock.mono())
+            await self._store.audit.login_failed(body.username)
             raise invalid_credentials()
         self._throttle.succeeded(key)
         return user
 
     @contextmanager
-    def _queued(self, holder: str) -> Iterator[None]:
+    def _queued(self, holder: str, refusal: Problem) -> Iterator[None]:
         if self._waiting.total() >= _QUEUE or self._waiting[holder] >= _QUEUE_OF_PEER:
-            raise _later(1.0)
+            raise refusal
         self._waiting[holder] += 1
         try:
             yield
@@ -85,6 +93,12 @@ class Logins:
 def invalid_credentials() -> Problem:
     """The same whatever was wrong."""
     return Problem(401, "invalid credentials")
+
+
+def _busy() -> Problem:
+    return Problem(
+        503, "too many passwords wait to be hashed; try again", headers={"Retry-After": "1"}
+    )
 
 
 def _later(wait_s: float) -> Problem:

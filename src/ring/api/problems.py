@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from starlette.responses import Response
 
-from ring.core.errors import Conflict, Denied, NotFound, UserError
+from ring.core.errors import Conflict, Denied, Lapsed, NotFound, UserError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -56,6 +56,11 @@ def invalid(violations: Sequence[Violation]) -> Problem:
     return Problem(422, "\n".join(lines), title="Validation failed", violations=violations)
 
 
+def unauthenticated() -> Problem:
+    """401 without saying why."""
+    return Problem(401, "Invalid token", headers={"WWW-Authenticate": "Bearer"})
+
+
 def of(error: UserError) -> Problem:
     """The status a rule of the core stands for."""
     match error:
@@ -65,6 +70,8 @@ def of(error: UserError) -> Problem:
             return Problem(409, error.message, extra=error.extra)
         case Denied():
             return Problem(403, error.message, extra=error.extra)
+        case Lapsed():
+            return unauthenticated()
         case _:
             return Problem(400, error.message, extra=error.extra)
 

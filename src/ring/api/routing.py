@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from ring.core.access import Scope
+from ring.core.access import Scope, allows
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable, Mapping
+    from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 
     from starlette.requests import Request
     from starlette.responses import Response
@@ -55,6 +55,17 @@ class Guarded:
     scope: Scope | None = Scope.ADMIN
     is_timed: bool = True
     """False: it may take as long as what it reads."""
+    session_scope: Scope | None = None
+    """What a login session may hold in place of `scope`."""
+    ticket: str = ""
+    """Kind of the stream tickets that are taken in place of a token; none where it is empty."""
+
+    def admits(self, kind: str, scopes: Collection[str]) -> bool:
+        """Whether a token of this kind with these scopes may come in."""
+        if self.scope is None or allows(scopes, self.scope):
+            return True
+        other = self.session_scope
+        return other is not None and kind == "session" and allows(scopes, other)
 
 
 Route = Public | Guarded

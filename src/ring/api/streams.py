@@ -34,7 +34,7 @@ _TAKEN_AT_STOP_S = 0.5
 _MOST_OPEN = 256
 """Streams at once, of events and of long lists."""
 _MOST_OF_ONE = 64
-"""Of these with one token, so that none can keep all others out."""
+"""Of these with the tokens of one user, so that nobody can keep all others out."""
 
 _log = logging.getLogger("ring.api")
 
@@ -80,9 +80,7 @@ class Streams:
     def admit(self, holder: str) -> None:
         """Raises 503 where as many are open as may be, in all or of this holder."""
         if self._open[holder] >= _MOST_OF_ONE:
-            raise busy(
-                f"{_MOST_OF_ONE} streams of this token are open: end one, or try again later"
-            )
+            raise busy(f"{_MOST_OF_ONE} streams of this user are open: end one, or try again later")
         if self._open.total() >= _MOST_OPEN:
             raise busy(f"{_MOST_OPEN} streams are open: end one, or try again later")
 
@@ -114,7 +112,7 @@ class Streamed(Response):
         streams: Streams,
         holder: str,
     ) -> None:
-        """For the holder of a token. Raises 503 where too many are open."""
+        """For a user, the holder. Raises 503 where too many are open."""
         streams.admit(holder)
         super().__init__(headers=headers)
         del self.headers["content-length"]

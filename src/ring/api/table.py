@@ -12,6 +12,7 @@ from starlette.responses import Response
 
 from ring.api import openapi, wire
 from ring.api.routes import (
+    audit,
     configs,
     deployments,
     events,
@@ -21,7 +22,10 @@ from ring.api.routes import (
     secrets,
     sessions,
     system,
+    tickets,
+    tokens,
     usage,
+    users,
     volumes,
 )
 from ring.api.routing import Doc, Guarded, Route
@@ -44,10 +48,14 @@ ROUTES: tuple[Route, ...] = (
     *system.ROUTES,
     *sessions.ROUTES,
     Guarded("GET", "/openapi.json", describe, Doc("This description"), None),
+    *users.ROUTES,
+    *tokens.ROUTES,
+    *tickets.ROUTES,
     *namespaces.ROUTES,
     *configs.ROUTES,
     *secrets.ROUTES,
     *volumes.ROUTES,
+    *audit.ROUTES,
     *deployments.ROUTES,
     *events.ROUTES,
     *logs.ROUTES,

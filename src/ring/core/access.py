@@ -1,7 +1,9 @@
-"""Who may do what: the closed set of scopes, what a role is given, the namespace boundary."""
+"""Who may do what: the closed set of scopes, what a role is given, the namespace boundary,
+and when a token has run out."""
 
 from __future__ import annotations
 
+from datetime import datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
@@ -61,3 +63,14 @@ def allows(held: Collection[str], required: Scope) -> bool:
 def reaches(namespaces: Collection[str], namespace: str) -> bool:
     """An empty list is no boundary; any other binds even `admin`."""
     return not namespaces or namespace in namespaces
+
+
+def has_expired(expire_at: str | None, now: datetime) -> bool:
+    """An expiry that cannot be read, or has no offset, counts as passed."""
+    if expire_at is None:
+        return False
+    try:
+        moment = datetime.fromisoformat(expire_at)
+    except ValueError:
+        return True
+    return moment.tzinfo is None or moment <= now

@@ -4,7 +4,8 @@ RingError
 ├── UserError      fixable by the caller: says what, where, and what to do
 │   ├── NotFound
 │   ├── Conflict
-│   └── Denied
+│   ├── Denied
+│   └── Lapsed
 ├── HostError      this machine: a file, a port, a lock
 └── EngineError    a container engine refused, failed or is away (runtimes.base)
 """
@@ -48,6 +49,10 @@ class Conflict(UserError):
 
 class Denied(UserError):
     """The caller may not do this."""
+
+
+class Lapsed(UserError):
+    """Invalid token"""
 
 
 class HostError(RingError):

@@ -1,4 +1,4 @@
-"""Bearer tokens: how they are made, what of them is kept, and when one has run out."""
+"""Bearer tokens: how they are made, and what of them is kept."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import hashlib
 import re
 import secrets
 from dataclasses import dataclass, field
-from datetime import datetime
 
 PREFIX = "ring_pat_"
 SHOWN = 15
@@ -41,14 +40,3 @@ def token_hash(clear: str) -> str:
 def is_shaped(text: str) -> bool:
     """Whether it can be a token at all."""
     return _SHAPE.fullmatch(text) is not None
-
-
-def has_expired(expire_at: str | None, now: datetime) -> bool:
-    """An expiry that cannot be read, or has no offset, counts as passed."""
-    if expire_at is None:
-        return False
-    try:
-        moment = datetime.fromisoformat(expire_at)
-    except ValueError:
-        return True
-    return moment.tzinfo is None or moment <= now

@@ -53,3 +53,25 @@ def expect(tx: Transaction, name: str) -> None:
     """Raises NotFound where there is no such namespace."""
     if tx.one("namespaces", "by_name", {"name": name}) is None:
         raise NotFound(f"namespace '{name}' does not exist")
+
+
+def delete(tx: Transaction, namespace: Namespace, author: Author) -> None:
+    """With its volume rows and its audit trail; one entry is left. Raises NotFound, Conflict."""
+    row = tx.one("namespaces", "by_id", {"id": namespace.id})
+    if row is None:
+        raise NotFound(f"namespace '{namespace.name}' not found")
+    name = {"name": namespace.name}
+    held = tx.one("namespaces", "held", name)
+    if held is not None and held["remaining"]:
+        raise Conflict(
+            "namespace is not empty",
+            extra={
+                "remaining": held["remaining"],
+                "hint": "Delete its deployments, secrets and configs first",
+            },
+        )
+    tx.run("namespaces", "drop_volumes", name)
+    tx.run("namespaces", "delete", {"id": namespace.id})
+    audit.purge_namespace(tx, namespace.name)
+    target = audit.Target("namespace", namespace.name, namespace=namespace.name)
+    audit.record(tx, author.user_id, "delete", target)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -25,10 +25,13 @@ class Namespace:
 class User:
     id: str
     username: str
-    password: str
+    password: str = field(repr=False)
     """Argon2 encoded."""
     role: str
     status: str
+    created_at: datetime
+    updated_at: datetime | None
+    login_at: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +46,45 @@ class Token:
     expire_at: str | None
     revoked_at: datetime | None
     last_used_at: datetime | None
+
+
+class Minted(Protocol):
+    """What is kept of a new token."""
+
+    @property
+    def hash(self) -> str: ...
+
+    @property
+    def prefix(self) -> str: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Pat:
+    """A token that a user has made, as its maker sees it: without its value."""
+
+    id: str
+    name: str
+    prefix: str
+    scopes: tuple[str, ...]
+    namespaces: tuple[str, ...]
+    """Empty: all."""
+    created_at: datetime
+    expire_at: str | None
+    last_used_at: datetime | None
+    revoked_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class AuditEntry:
+    seq: int
+    """Later ones have larger ones."""
+    id: str
+    timestamp: datetime
+    user_id: str | None
+    action: str
+    target_type: str
+    target_name: str
+    namespace: str | None
 
 
 @dataclass(frozen=True, slots=True)

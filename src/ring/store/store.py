@@ -15,7 +15,6 @@ from ring.core.errors import HostError
 from ring.core.references import references
 from ring.store import (
     acceptance,
-    accounts,
     commits,
     deployments,
     last_words,
@@ -23,8 +22,10 @@ from ring.store import (
     namespaces,
     server,
     tokens,
+    users,
 )
 from ring.store import events as journal
+from ring.store.audit import Audit
 from ring.store.configs import Configs
 from ring.store.counts import Counts
 from ring.store.database import Database, Transaction
@@ -32,9 +33,11 @@ from ring.store.door import Door, Locked, Vault
 from ring.store.health_checks import HealthChecks
 from ring.store.lock import DatabaseLock
 from ring.store.mirror import Change, InputChanged, Mirror, RowPut
-from ring.store.records import Accepted, Author, Namespace, Token, User
+from ring.store.pats import Pats
+from ring.store.records import Accepted, AuditEntry, Author, Namespace, Pat, Token, User
 from ring.store.secrets import Secrets
 from ring.store.trouble import StoreError
+from ring.store.users import Users
 from ring.store.volumes import Volumes
 
 if TYPE_CHECKING:
@@ -50,7 +53,7 @@ if TYPE_CHECKING:
     from ring.core.model.spec import DeploymentSpec
     from ring.core.plan.view import Plan
 
-__all__ = ["Accepted", "Author", "Namespace", "Store", "Token", "User"]
+__all__ = ["Accepted", "AuditEntry", "Author", "Namespace", "Pat", "Store", "Token", "User"]
 
 T = TypeVar("T")
 
@@ -87,6 +90,9 @@ class Store:
         self.volumes = Volumes(self._door)
         self.health_checks = HealthChecks(self._door)
         self.counts = Counts(self._door)
+        self.users = Users(self._door)
+        self.pats = Pats(self._door)
+        self.audit = Audit(self._door, clock)
 
     @classmethod
     def open(
@@ -250,20 +256,33 @@ class Store:
         """With its audit entry. Raises Conflict: `namespace '<n>' already exists`."""
         return await self._write(lambda tx: namespaces.create(tx, name, author))
 
+    def namespace_to_delete(self, name_or_id: str) -> Namespace | None:
+        """A name goes first: one may look like the id of another."""
+        row = self._database.read_one("namespaces", "by_name", {"name": name_or_id})
+        if row is None:
+            row = self._database.read_one("namespaces", "by_id", {"id": name_or_id})
+        return None if row is None else namespaces.decode(row)
+
+    async def delete_namespace(self, namespace: Namespace, author: Author) -> None:
+        """With its volume rows and its audit trail. Raises NotFound, and Conflict if it holds
+        anything: `remaining` says how much."""
+        await self._write(lambda tx: namespaces.delete(tx, namespace, author))
+
     # Accounts.
 
     def user_named(self, username: str) -> User | None:
-        row = self._database.read_one("accounts", "by_username", {"username": username})
-        return None if row is None else accounts.decode(row)
+        row = self._database.read_one("users", "by_username", {"username": username})
+        return None if row is None else users.decode(row)
 
     async def seed_admin(self, password_hash: str) -> bool:
         """Makes the user `admin` where there is no user at all. True: made."""
-        return await self._write(lambda tx: accounts.seed_admin(tx, password_hash))
+        return await self._write(lambda tx: users.seed_admin(tx, password_hash))
 
     async def open_session(
         self, user: User, *, token_hash: str, token_prefix: str, scopes: Iterable[str]
     ) -> None:
-        """A session token row, `login_at`, and the audit entry."""
+        """A session token row, `login_at`, and the audit entry. Raises Conflict where the account
+        is not any more what it was."""
         granted = tuple(scopes)
         await self._write(
             lambda tx: tokens.open_session(

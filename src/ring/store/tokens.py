@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 from ring.clock import parse_rfc3339, rfc3339
 from ring.core.errors import Conflict
-from ring.store import accounts, audit
+from ring.store import audit, revoking, users
 from ring.store.decoding import moment
-from ring.store.records import Token, User
+from ring.store.records import Token
 
 if TYPE_CHECKING:
     import sqlite3
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from ring.clock import Clock
     from ring.store.database import Transaction
+    from ring.store.records import User
 
 _log = logging.getLogger(__name__)
 
@@ -28,21 +29,15 @@ TOUCHED_EVERY_S = 60.0
 def decode(row: sqlite3.Row) -> Token | None:
     """A joined row of token and user; None if what decides on access cannot be read."""
     try:
-        scopes = _words(row["scopes"])
-        namespaces = _words(row["namespaces"])
+        scopes = words(row["scopes"])
+        namespaces = words(row["namespaces"])
         revoked_at = None if row["revoked_at"] is None else parse_rfc3339(row["revoked_at"])
     except (TypeError, ValueError):
         _log.warning("token %s is damaged in the database; it is refused", row["id"])
         return None
     return Token(
         id=row["id"],
-        user=User(
-            id=row["user_id"],
-            username=row["username"],
-            password=row["password"],
-            role=row["role"],
-            status=row["status"],
-        ),
+        user=users.decode(row, "user_id"),
         name=row["name"],
         kind=row["kind"],
         scopes=frozenset(scopes),
@@ -56,9 +51,12 @@ def decode(row: sqlite3.Row) -> Token | None:
 def open_session(
     tx: Transaction, user: User, *, token_hash: str, token_prefix: str, scopes: Iterable[str]
 ) -> None:
-    """A session row, the user's login time and the audit entry. Raises Conflict."""
-    if not accounts.stamp_login(tx, user):
-        raise Conflict(f"user '{user.username}' does not exist any more")
+    """A session row, the user's login time and the audit entry. Raises Conflict.
+
+    The scopes are those of the user's role as it was when the password was checked.
+    """
+    if not users.stamp_login(tx, user):
+        raise Conflict(f"user '{user.username}' is not what it was when it logged in")
     tx.run(
         "tokens",
         "insert",
@@ -72,6 +70,7 @@ def open_session(
             "scopes": json.dumps(sorted(scopes)),
             "namespaces": "[]",
             "created_at": rfc3339(tx.now),
+            "expire_at": None,
         },
     )
     audit.record(tx, user.id, "login", audit.Target("session", user.username))
@@ -79,7 +78,7 @@ def open_session(
 
 def revoke(tx: Transaction, token: Token) -> None:
     """Idempotent; the audit entry is written once."""
-    if tx.run("tokens", "revoke", {"id": token.id, "at": rfc3339(tx.now)}):
+    if revoking.revoke(tx, token.id):
         audit.record(tx, token.user.id, "logout", audit.Target("session", token.user.username))
 
 
@@ -120,7 +119,7 @@ def touch(tx: Transaction, touched: Mapping[str, datetime]) -> None:
         tx.run("tokens", "touch", {"id": token_id, "at": rfc3339(at)})
 
 
-def _words(text: str) -> list[str]:
+def words(text: str) -> list[str]:
     """A JSON list of strings. Raises ValueError for anything else."""
     words = json.loads(text)
     if not isinstance(words, list) or not all(isinstance(word, str) for word in words):

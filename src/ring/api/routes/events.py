@@ -57,7 +57,7 @@ async def list_events(call: Call) -> Response:
         return streams.EventStream(
             _followed(question, limit),
             call.services.streams,
-            call.caller.token.id,
+            call.caller.token.user.id,
             lambda: store.deployment(row.id),
         )
     return wire.answer([wire.event(each) for each in question.newest(limit)])
@@ -106,8 +106,9 @@ ROUTES: tuple[Route, ...] = (
             "What happened to a deployment",
             gives=wire.EventShape,
             listed=True,
-            query=("level", "limit", "follow"),
+            query=("level", "limit", "follow", "ticket"),
         ),
         Scope.DEPLOYMENTS_READ,
+        ticket="deployment:events",
     ),
 )

@@ -57,7 +57,7 @@ async def list_logs(call: Call) -> Response:
 
 
 def _stream(call: Call, row: Deployment, wanted: Wanted) -> Response:
-    services, holder = call.services, call.caller.token.id
+    services, holder = call.services, call.caller.token.user.id
     follower = services.engine.logs.follow(row, wanted, holder=holder)
     stream = streams.EventStream(
         _followed(services, row.id, follower),
@@ -81,7 +81,7 @@ def _wanted(call: Call) -> Wanted:
 
 
 async def _listed(call: Call, row: Deployment, wanted: Wanted) -> Response:
-    holder = call.caller.token.id
+    holder = call.caller.token.user.id
     records = call.services.engine.logs.read(row, wanted, holder=holder)
     first: list[bytes] = []
     length = 0
@@ -153,9 +153,10 @@ ROUTES: tuple[Route, ...] = (
             "What the instances of a deployment wrote",
             gives=wire.LogShape,
             listed=True,
-            query=("tail", "since", "container", "follow"),
+            query=("tail", "since", "container", "follow", "ticket"),
         ),
         Scope.DEPLOYMENTS_READ,
         is_timed=False,
+        ticket="deployment:logs",
     ),
 )

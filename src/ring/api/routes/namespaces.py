@@ -1,20 +1,22 @@
-"""Namespaces: list, read, make."""
+"""Namespaces: list, read, make, delete, and what was done in one."""
 
 from __future__ import annotations
 
 import re
 from typing import TYPE_CHECKING
 
+from starlette.responses import Response
+
 from ring.api import bodies, wire
 from ring.api.problems import Problem, invalid
+from ring.api.queries import number
+from ring.api.routes.audit import CAP, DEFAULT
 from ring.api.routing import Doc, Guarded
 from ring.core.access import Scope
 from ring.core.violations import Violation
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-    from starlette.responses import Response
 
     from ring.api.calls import Call
     from ring.api.routing import Route
@@ -46,6 +48,26 @@ async def create_namespace(call: Call) -> Response:
     author = call.caller.author(body.name)
     row = await call.services.store.create_namespace(body.name, author)
     return wire.answer(wire.namespace(row), status=201)
+
+
+async def delete_namespace(call: Call) -> Response:
+    """By name or by id, and only an empty one."""
+    wanted = call.params["id"]
+    row = call.services.store.namespace_to_delete(wanted)
+    if row is None:
+        raise Problem(404, f"namespace '{wanted}' not found")
+    call.caller.enter(row.name)
+    await call.services.store.delete_namespace(row, call.caller.author(row.name))
+    return Response(status_code=204)
+
+
+async def list_audit(call: Call) -> Response:
+    """By name, whether or not there is such a namespace any more: its trail may outlive it."""
+    name = call.params["id"]
+    call.caller.enter(name)
+    limit = number(call.request, "limit", default=DEFAULT, cap=CAP)
+    found = call.services.store.audit.newest(namespace=name, limit=limit)
+    return wire.answer([wire.audit(each) for each in found])
 
 
 def _violations(body: wire.NamespaceBody) -> Iterator[Violation]:
@@ -91,6 +113,25 @@ ROUTES: tuple[Route, ...] = (
         "/namespaces/{id}",
         read_namespace,
         Doc("Read a namespace, by id or name", gives=wire.NamespaceShape),
+        Scope.NAMESPACES_READ,
+    ),
+    Guarded(
+        "DELETE",
+        "/namespaces/{id}",
+        delete_namespace,
+        Doc("Delete an empty namespace, by name or id", statuses=(204,), refusals=(409,)),
+        Scope.NAMESPACES_WRITE,
+    ),
+    Guarded(
+        "GET",
+        "/namespaces/{id}/audit",
+        list_audit,
+        Doc(
+            "Who did what in a namespace, by its name, newest first",
+            gives=wire.AuditShape,
+            listed=True,
+            query=("limit",),
+        ),
         Scope.NAMESPACES_READ,
     ),
 )

@@ -4,6 +4,7 @@ One module for each noun. Shapes are declared once, here; the mapping functions 
 them, and the API description is made of them.
 """
 
+from ring.api.wire.audit import AuditShape, audit
 from ring.api.wire.base import (
     JSON,
     Body,
@@ -33,15 +34,28 @@ from ring.api.wire.secrets import (
 )
 from ring.api.wire.sessions import LoginBody, LoginShape
 from ring.api.wire.system import HealthShape, NodeShape, node
+from ring.api.wire.tokens import (
+    CreatedTokenShape,
+    TicketBody,
+    TicketShape,
+    TokenBody,
+    TokenShape,
+    created_token,
+    token,
+)
 from ring.api.wire.usage import UsageShape, usage
+from ring.api.wire.users import AccountShape, UserBody, UserChangeBody, user
 from ring.api.wire.volumes import RegisteredVolumeShape, VolumeBody, volume
 
 __all__ = [
     "JSON",
     "MASK",
+    "AccountShape",
+    "AuditShape",
     "Body",
     "ConfigBody",
     "ConfigValueBody",
+    "CreatedTokenShape",
     "DeletedSecretShape",
     "DeploymentShape",
     "EventShape",
@@ -60,11 +74,19 @@ __all__ = [
     "SecretShape",
     "SecretValueBody",
     "StoredConfigShape",
+    "TicketBody",
+    "TicketShape",
+    "TokenBody",
+    "TokenShape",
     "UsageShape",
+    "UserBody",
+    "UserChangeBody",
     "VolumeBody",
     "answer",
     "answer_of",
+    "audit",
     "config",
+    "created_token",
     "deleted_secret",
     "deployment",
     "encoded",
@@ -78,6 +100,8 @@ __all__ = [
     "parse",
     "schemas",
     "secret",
+    "token",
     "usage",
+    "user",
     "volume",
 ]
