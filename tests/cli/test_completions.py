@@ -127,6 +127,7 @@ def test_a_script_holds_every_command_and_flag(anyone: Ring, shell: str) -> None
     ended = anyone("completions", shell)
     assert (ended.code, ended.err) == (0, "")
     assert "--follow" in ended.out
+    assert "health-checks" in ended.out
     for place in places(root):
         for word in (*place.path.split(), *place.flags):
             assert word in ended.out
@@ -172,6 +173,9 @@ def test_the_shell_reads_it(anyone: Ring, tmp_path: Path, shell: str) -> None:
         (("deployment", "logs", "-c", ""), []),
         (("namespace", "create", ""), []),
         (("completions", "z"), ["zsh"]),
+        (("secret", "delete", "0b"), [ID]),
+        (("secret", "create", "x", "-n", "l"), ["lab"]),
+        (("config", "inspect", "-n", "lab", "t"), ["tls"]),
         (("login", "--username", "dep"), []),
     ],
 )
@@ -205,6 +209,11 @@ def test_the_words_before_say_which_server(
     assert typed(shell, "-c", "far", "deployment", "list", "-n", "s") == ["shop"]
     assert typed(shell, "deployment", "list", "--context", "far", "-n", "s") == ["shop"]
     assert stub.seen() == ["GET /namespaces"] * 2
+
+
+def test_bash_finds_an_id_by_the_name_it_stands_for(typed: Callable[..., list[str]]) -> None:
+    assert typed("bash", "secret", "delete", "pg") == [ID]
+    assert typed("bash", "config", "delete", "") == [f"{ID}  (shop/pg.pass)", f"{OTHER}  (lab/tls)"]
 
 
 def test_bash_offers_files(typed: Callable[..., list[str]], tmp_path: Path) -> None:

@@ -1,12 +1,22 @@
-"""What stops `ring server start` before it serves anybody."""
+"""`ring server start`: what stops it before it serves anybody, and what it says when it does."""
 
 from __future__ import annotations
 
+import json
+import signal
+import socket
+import subprocess
+import sys
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.cli.conftest import SOURCE
+
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from tests.cli.conftest import Ring
 
 KEY = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="
@@ -64,3 +74,94 @@ def test_a_dashboard_that_is_asked_for_is_not_left_out_in_silence(
 def test_a_pool_that_nobody_takes_from_is_warned_about(host: Ring) -> None:
     host.config.write_text(docker(host) + "[server.network]\npool = '10.46.0.0/16'\n")
     assert "server.network.pool has no effect yet" in host.process("server", "start").err
+
+
+@pytest.mark.parametrize("words", [("server", "start"), ("deployment", "list"), ("context",)])
+def test_a_syntax_error_is_told_with_its_line(host: Ring, words: tuple[str, ...]) -> None:
+    host.config.write_text("[contexts.a]\nhost = \n")
+    ended = host.process(*words)
+    assert (ended.code, ended.out) == (1, "")
+    assert f"cannot parse {host.config}: " in ended.err
+    assert "line 2" in ended.err
+
+
+@contextmanager
+def serving(ring: Ring) -> Iterator[subprocess.Popen[str]]:
+    with subprocess.Popen(
+        [sys.executable, "-m", "ring", "server", "start"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        encoding="utf-8",
+        cwd=ring.home,
+        env={"PYTHONPATH": str(SOURCE), **ring.environ},
+    ) as running:
+        try:
+            yield running
+        finally:
+            running.kill()
+
+
+@pytest.fixture
+def inited(anyone: Ring) -> tuple[Ring, int]:
+    """A user after `ring init` alone, no key in the environment; and the port of the server.
+
+    Nothing is there that a server could drive, and it may start all the same.
+    """
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    anyone.environ["RING_PODMAN_HOST"] = f"unix://{anyone.home}/no.sock"
+    assert anyone.process("init", "--runtime", "podman", "--port", str(port)).code == 0
+    text = anyone.config.read_text()
+    anyone.config.write_text(text.replace("# optional = false", "optional = true"))
+    return anyone, port
+
+
+def banner(running: subprocess.Popen[str]) -> list[str]:
+    """Its lines; it comes once the server can be reached."""
+    assert running.stdout is not None
+    lines: list[str] = []
+    while not any("Runtimes:" in line for line in lines):
+        line = running.stdout.readline()
+        assert line, running.stderr.read() if running.stderr else ""
+        lines.append(line.rstrip())
+    return [line for line in lines if line]
+
+
+def test_after_init_it_starts_without_a_variable(inited: tuple[Ring, int]) -> None:
+    ring, port = inited
+    with serving(ring) as running:
+        shown = banner(running)
+        running.send_signal(signal.SIGTERM)
+        _, err = running.communicate(timeout=60)
+    assert running.returncode == 0
+    assert shown[0].startswith("  Ring ")
+    assert shown[0].endswith("  ready")
+    assert shown[1] == f"  ➜  Local:     http://127.0.0.1:{port}"
+    for said in (
+        "INFO    ring.server: docker runtime disabled in config, skipping",
+        "WARNING ring.server: the optional runtime podman is not available in this version",
+        "INFO    ring.server: Starting scheduler with interval: 10s, apply timeout: 300s",
+        "INFO    ring.server: shutdown signal received, draining in-flight requests",
+        "INFO    ring.server: API server shut down gracefully",
+    ):
+        assert said in err
+    assert err.splitlines()[-1].endswith("ring server stopped")
+    assert (ring.home / "ring.db").exists()
+
+
+def test_log_lines_as_json(inited: tuple[Ring, int]) -> None:
+    ring, _ = inited
+    ring.environ["RING_LOG_FORMAT"] = "json"
+    with serving(ring) as running:
+        shown = banner(running)
+        running.send_signal(signal.SIGTERM)
+        _, err = running.communicate(timeout=60)
+    assert not [line for line in shown if line.startswith("{")]
+    records = [json.loads(line) for line in err.splitlines()]
+    assert all(line.startswith("{") for line in err.splitlines())
+    for record in records:
+        assert list(record) == ["timestamp", "level", "fields", "target"]
+        assert record["fields"]["message"]
+    assert records[-1]["fields"] == {"message": "ring server stopped"}
+    assert (records[-1]["level"], records[-1]["target"]) == ("INFO", "ring.server")
