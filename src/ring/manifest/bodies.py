@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, get_args
 from ring.core.model.spec import RuntimeName
 from ring.core.violations import path_text
 from ring.manifest.errors import ManifestError, Problem, one_line
+from ring.manifest.ignored import ignored_fields
 from ring.manifest.interpolate import Interpolation, Lookup
 from ring.manifest.payloads import Payloads
 from ring.manifest.reading import read
@@ -55,6 +56,8 @@ class Entry:
     """For `POST /deployments`; holds no null."""
     problem: str | None
     """Why the client does not send it."""
+    ignored: tuple[str, ...]
+    """Paths of fields that its runtime does not honour."""
 
     @property
     def name(self) -> str:
@@ -121,7 +124,7 @@ def _namespace_body(
 
 def _entry(key: str, value: dict[str, Any], manifest: str | None) -> Entry:
     body = deployment_body(value, manifest)
-    return Entry(key, body, client_problem(body))
+    return Entry(key, body, client_problem(body), ignored_fields(body))
 
 
 def deployment_body(value: dict[str, Any], manifest: str | None) -> dict[str, Any]:

@@ -242,6 +242,21 @@ def test_warnings_of_the_manifest(ring: Ring, server: Stub, manifest: Path) -> N
     assert sent(server)[0]["command"] == ["$NOPE"]
 
 
+def test_fields_that_the_runtime_ignores(ring: Ring, server: Stub, manifest: Path) -> None:
+    extra = (
+        ", runtime: cloud-hypervisor, config: {image_pull_policy: Never, server: r, password: p}"
+        ", resources: {requests: {cpu: 1}}"
+    )
+    text = deployments("a", extra=extra)
+    warning = (
+        "Warning: 'a': fields ignored by the cloud-hypervisor runtime: resources.requests, "
+        "config.image_pull_policy, config.server, config.password\n"
+    )
+    ended = apply(ring, manifest, text)
+    assert (ended.code, ended.err) == (0, warning)
+    assert apply(ring, manifest, text, "--dry-run").err.startswith(warning)
+
+
 def test_the_environment_comes_before_the_env_file(
     ring: Ring, server: Stub, manifest: Path
 ) -> None:

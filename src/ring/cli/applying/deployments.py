@@ -34,6 +34,7 @@ def apply_deployment(
         show_configuration(session, entry)
     if not is_sendable(session, entry, tally):
         return
+    warn_of_ignored(session, entry)
     try:
         _send(session, entry, query)
     except Unreachable as failure:
@@ -55,6 +56,13 @@ def is_sendable(session: Session, entry: Entry, tally: Tally) -> bool:
     tally.failed += 1
     tally.error(GENERAL, reason)
     return False
+
+
+def warn_of_ignored(session: Session, entry: Entry) -> None:
+    """Say which fields the runtime does not honour."""
+    if entry.ignored:
+        runtime, fields = entry.body["runtime"], ", ".join(entry.ignored)
+        session.warn(f"'{entry.name}': fields ignored by the {runtime} runtime: {fields}")
 
 
 def show_configuration(session: Session, entry: Entry) -> None:

@@ -5,7 +5,11 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from ring.cli.applying.deployments import is_sendable, show_configuration
+from ring.cli.applying.deployments import (
+    is_sendable,
+    show_configuration,
+    warn_of_ignored,
+)
 from ring.cli.applying.pruning import namespaces_of
 from ring.cli.applying.tally import Tally
 from ring.cli.failures import GENERAL, CommandFailed
@@ -31,6 +35,7 @@ def preview_manifest(session: Session, manifest: Manifest, choices: Choices) -> 
     for entry in manifest.deployments:
         session.print(f"Processing deployment '{one_line(entry.key)}'")
         if is_sendable(session, entry, tally):
+            warn_of_ignored(session, entry)
             _preview(session, entry, choices)
             _check(session, entry, tally)
     if choices.prune:
