@@ -107,3 +107,67 @@ def test_prune(ring: Ring, world: World) -> None:
         "  Skipped (active): 1 — use --all to delete them too\n"
     )
     assert ring("namespace", "prune", namespace, "--all").out.endswith("  Deleted: 2\n")
+
+
+SITE = """\
+name: site
+namespaces: {{ s: {{ name: shop }} }}
+deployments:
+  web: {{ name: web, namespace: shop, image: "nginx:1.27", replicas: {replicas} }}
+"""
+OLD = '  old: { name: old, namespace: shop, image: "nginx:1.27" }\n'
+
+
+@pytest.mark.usefixtures("world")
+def test_apply_again_and_again(ring: Ring) -> None:
+    path = ring.home / "ring.yaml"
+
+    def apply(text: str, *words: str) -> tuple[int, str, str]:
+        path.write_text(text)
+        ended = ring("apply", "-f", str(path), *words)
+        return ended.code, ended.out, ended.err
+
+    code, out, err = apply(SITE.format(replicas=2))
+    assert (code, err) == (0, "")
+    (found,) = ids(ring).values()
+    assert f"Deployment 'web' created\n  id: {found}\n" in out
+    assert "Namespace 'shop' already exists, skipping\n" in apply(SITE.format(replicas=2))[1]
+    assert "Deployment 'web' unchanged\n" in apply(SITE.format(replicas=2))[1]
+    assert "Deployment 'web' scaled from 2 to 5\n" in apply(SITE.format(replicas=5))[1]
+    assert ids(ring) == {"web": found}
+    shown = json.loads(ring("deployment", "inspect", found, "-o", "json").out)
+    assert (shown["manifest"], shown["replicas"], shown["revision"]) == ("site", 5, 2)
+    code, _, err = apply(SITE.format(replicas=5) + OLD.replace("name: old", "name: '-'"))
+    assert code == 1
+    assert err.startswith("Unable to apply deployment '-': Validation failed (422)\n  * name: ")
+
+
+def test_apply_prunes_its_own(ring: Ring, world: World) -> None:
+    path = ring.home / "ring.yaml"
+    world.apply(name="foreign", namespace="shop")
+    path.write_text(SITE.format(replicas=1) + OLD)
+    assert ring("apply", "-f", str(path)).code == 0
+    before = ids(ring)
+    path.write_text(SITE.format(replicas=1))
+    ended = ring("apply", "-f", str(path), "--prune", "--yes")
+    assert (ended.code, ended.err) == (0, "")
+    assert f"  - shop/old ({before['old']})\nDeployment 'shop/old' pruned\n" in ended.out
+    listed = json.loads(ring("deployment", "list", "-o", "json").out)
+    assert {row["name"]: row["status"] == "deleted" for row in listed} == {
+        "foreign": False,
+        "web": False,
+        "old": True,
+    }
+    again = ring("apply", "-f", str(path), "--prune", "--yes")
+    assert (again.code, "pruned" in again.out) == (0, False)
+
+
+def test_apply_without_the_scope(ring: Ring, world: World) -> None:
+    path = ring.home / "ring.yaml"
+    path.write_text(SITE.format(replicas=1))
+    world.user("vera", "viewer")
+    ring.environ["RING_TOKEN"] = world.session("vera")
+    ended = ring("apply", "-f", str(path))
+    assert ended.code == 2
+    assert ended.err.startswith("Failed to create namespace 'shop': ")
+    assert "Unable to apply deployment 'web': " in ended.err
