@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""P11: 200 idle containers: a no-op sweep, and a crash to its replacement running.
+"""P11: 200 idle containers: a no-op sweep, a crash to its replacement running, metrics of all.
 
 Sweep: wall time from asking for a listing to the end of the last pass that it wakes, against one
 engine list by a raw client. A running server does not tell when a sweep ends, so it is ended in
@@ -9,7 +9,9 @@ acts is an error. Both sides read and parse the same answer.
 
 Crash: as P3 measures it, first with one deployment on the engine (the floor), then with 200 more.
 `P11.raw` is the same quotient for P3's raw client: what it exceeds 1 by is the engine's own share.
-Metrics of all instances do not exist yet and are left out.
+
+Metrics: a look at what all instances take, in the same way in this process and after a first one,
+against `GET /containers/{id}/stats?stream=false` of all of them at once.
 """
 
 from __future__ import annotations
@@ -37,10 +39,12 @@ def measure(stand: rig.Bench) -> None:
     with servers.taken_over(stand) as server, fleet.running(stand, server, DEPLOYMENTS):
         among = crashes(stand, body, first=CRASHES)
         server.end(signal.SIGTERM)
-        from bench import sweeps  # Ring is installed where the rig runs this again
+        from bench import samples, sweeps  # Ring is installed where the rig runs this again
 
         pairs = sweeps.paired(stand, server.database)
+        taken = samples.paired(stand, server.database, DEPLOYMENTS)
     show("P11.sweep", pairs)
+    show("P11.metrics", taken)
     both = list(zip(among, alone, strict=True))
     show("P11.heal", [Pair(many.ours_ms, one.ours_ms) for many, one in both])
     show("P11.raw", [Pair(many.floor_ms, one.floor_ms) for many, one in both])

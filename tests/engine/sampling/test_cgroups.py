@@ -100,7 +100,7 @@ def test_a_file_of_names_and_numbers() -> None:
 def test_memory_is_told_without_what_the_kernel_takes_back_first(
     used: int, stat: str, value: int
 ) -> None:
-    assert cgroups.memory_bytes(used, cgroups.fields(stat)) == value
+    assert cgroups.memory_bytes(used, stat) == value
 
 
 @pytest.mark.parametrize(

@@ -11,12 +11,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
 
 UNIFIED = ""
 """The name of the one hierarchy of version 2."""
 LOOPBACK = "lo"
 _DECIMAL = re.compile(r"[0-9]+(\.[0-9]+)?")
+_INACTIVE = re.compile(r"^((?:total_)?inactive_file) ([0-9]+)$", re.MULTILINE)
 _ESCAPED = re.compile(r"\\([0-7]{3})")
 
 
@@ -113,10 +114,12 @@ def decimals(text: str) -> tuple[float, float, float]:
     return first, second, third
 
 
-def memory_bytes(used: int, stat: Mapping[str, int]) -> int:
-    """What is used without inactive file pages; version 1 counts those below apart."""
-    inactive = stat.get("total_inactive_file", stat.get("inactive_file", 0))
-    return max(0, used - inactive)
+def memory_bytes(used: int, stat: str) -> int:
+    """What is used without inactive file pages, of `memory.stat`; version 1 tells those of groups
+    below under another name."""
+    told = dict(_INACTIVE.findall(stat))
+    inactive = told.get("total_inactive_file") or told.get("inactive_file") or "0"
+    return max(0, used - int(inactive))
 
 
 def limit_bytes(limit: int, machine_bytes: int) -> int:

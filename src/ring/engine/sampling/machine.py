@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 NANOSECONDS = 1_000_000_000
 _CONTROLLERS = ("cpuacct", "memory", "blkio", "pids")
+_PIECE_BYTES = 64 * 1024
 _ARCHITECTURES = {"amd64": "x86_64", "arm64": "aarch64"}
 _BLOCK_IO = ("blkio.throttle.io_service_bytes_recursive", "blkio.throttle.io_service_bytes")
 
@@ -27,7 +28,7 @@ _BLOCK_IO = ("blkio.throttle.io_service_bytes_recursive", "blkio.throttle.io_ser
 class Group:
     """One controller's directory of an instance."""
 
-    folder: Path
+    folder: str
     is_unified: bool
     """Of version 2: its files have other names and forms."""
 
@@ -37,7 +38,7 @@ class Place:
     """Where an instance is looked at, for as long as its first process lives."""
 
     instance_id: InstanceId
-    folder: Path
+    folder: str
     """/proc/<pid>"""
     membership: str
     """Its cgroup file when it was found: another one's says something else."""
@@ -64,7 +65,7 @@ class Machine:
 
     def __init__(self, mono: Callable[[], float], root: Path = Path("/")) -> None:
         self._mono = mono
-        self._root = root
+        self._root = os.fspath(root).rstrip("/")
         self._mounts: Mapping[str, cgroups.Mount] | None = None
         self._memory_bytes: int | None = None
 
@@ -72,8 +73,8 @@ class Machine:
         self, instance_id: InstanceId, process: Process, *, has_own_network: bool
     ) -> Place | None:
         """None: this machine has no such process, or it is not the instance's."""
-        folder = self._root / "proc" / str(process.pid)
-        membership = _text(folder / "cgroup")
+        folder = f"{self._root}/proc/{process.pid}"
+        membership = _text(f"{folder}/cgroup")
         groups = {
             controller: group
             for controller in _CONTROLLERS
@@ -85,7 +86,7 @@ class Machine:
 
     def read(self, place: Place) -> Reading | None:
         """None: its first process is gone."""
-        if _text(place.folder / "cgroup") != place.membership:
+        if _text(f"{place.folder}/cgroup") != place.membership:
             return None
         at, cpu_ns = self._mono(), _cpu_ns(place.groups.get("cpuacct"))
         used, limit = _memory(place.groups.get("memory"))
@@ -93,7 +94,7 @@ class Machine:
         pids, pids_limit = _pids(place.groups.get("pids"))
         net = cgroups.Traffic()
         if place.has_own_network:
-            net = cgroups.traffic(_text(place.folder / "net" / "dev"))
+            net = cgroups.traffic(_text(f"{place.folder}/net/dev"))
         usage = Usage(
             memory_bytes=used,
             memory_limit_bytes=cgroups.limit_bytes(limit, self._machine_bytes()),
@@ -112,10 +113,10 @@ class Machine:
     def node(self) -> Node:
         """The machine itself, now."""
         system = os.uname()
-        memory = cgroups.fields(_text(self._root / "proc/meminfo"))
+        memory = cgroups.fields(_text(f"{self._root}/proc/meminfo"))
         available = memory.get("MemAvailable", memory.get("MemFree", 0))
-        loads = cgroups.decimals(_text(self._root / "proc/loadavg"))
-        uptime = cgroups.decimals(_text(self._root / "proc/uptime"))
+        loads = cgroups.decimals(_text(f"{self._root}/proc/loadavg"))
+        uptime = cgroups.decimals(_text(f"{self._root}/proc/uptime"))
         return Node(
             hostname=system.nodename,
             os=system.sysname.lower(),
@@ -138,17 +139,17 @@ class Machine:
                 if path is None:
                     return None
                 told = cgroups.directory(mounts[name], path)
-                return Group(self._root / told.lstrip("/"), name == cgroups.UNIFIED)
+                return Group(self._root + told, name == cgroups.UNIFIED)
         return None
 
     def _hierarchies(self) -> Mapping[str, cgroups.Mount]:
         if not self._mounts:
-            self._mounts = cgroups.mounts(_text(self._root / "proc/self/mountinfo"))
+            self._mounts = cgroups.mounts(_text(f"{self._root}/proc/self/mountinfo"))
         return self._mounts
 
     def _machine_bytes(self) -> int:
         if self._memory_bytes is None:
-            told = cgroups.fields(_text(self._root / "proc/meminfo"))
+            told = cgroups.fields(_text(f"{self._root}/proc/meminfo"))
             self._memory_bytes = told.get("MemTotal", 0) * 1024
         return self._memory_bytes
 
@@ -157,8 +158,8 @@ def _cpu_ns(group: Group | None) -> int:
     if group is None:
         return 0
     if group.is_unified:
-        return cgroups.fields(_text(group.folder / "cpu.stat")).get("usage_usec", 0) * 1000
-    return cgroups.number(_text(group.folder / "cpuacct.usage"))
+        return cgroups.fields(_text(f"{group.folder}/cpu.stat")).get("usage_usec", 0) * 1000
+    return cgroups.number(_text(f"{group.folder}/cpuacct.usage"))
 
 
 def _memory(group: Group | None) -> tuple[int, int]:
@@ -170,9 +171,9 @@ def _memory(group: Group | None) -> tuple[int, int]:
         if group.is_unified
         else ("memory.usage_in_bytes", "memory.limit_in_bytes")
     )
-    stat = cgroups.fields(_text(group.folder / "memory.stat"))
-    used = cgroups.number(_text(group.folder / usage))
-    return cgroups.memory_bytes(used, stat), cgroups.number(_text(group.folder / limit))
+    used = cgroups.number(_text(f"{group.folder}/{usage}"))
+    allowed = cgroups.number(_text(f"{group.folder}/{limit}"))
+    return cgroups.memory_bytes(used, _text(f"{group.folder}/memory.stat")), allowed
 
 
 def _io(group: Group | None) -> tuple[int, int]:
@@ -180,8 +181,8 @@ def _io(group: Group | None) -> tuple[int, int]:
     if group is None:
         return 0, 0
     if group.is_unified:
-        return cgroups.unified_io(_text(group.folder / "io.stat"))
-    told = next((text for name in _BLOCK_IO if (text := _text(group.folder / name))), "")
+        return cgroups.unified_io(_text(f"{group.folder}/io.stat"))
+    told = next((text for name in _BLOCK_IO if (text := _text(f"{group.folder}/{name}"))), "")
     return cgroups.block_io(told)
 
 
@@ -189,14 +190,25 @@ def _pids(group: Group | None) -> tuple[int, int]:
     """Tasks there are and may be; 0: without limit."""
     if group is None:
         return 0, 0
-    current, limit = (_text(group.folder / name) for name in ("pids.current", "pids.max"))
+    current, limit = (_text(f"{group.folder}/{name}") for name in ("pids.current", "pids.max"))
     return cgroups.number(current), cgroups.number(limit)
 
 
-def _text(path: Path) -> str:
-    """Nothing where it cannot be read: the instance may have ended, or the kernel has no such."""
+def _text(path: str) -> str:
+    """Nothing where it cannot be read: the instance may have ended, or the kernel has no such.
+
+    Without a file object, which would cost more than the kernel's own work.
+    """
     try:
-        with path.open("rb", buffering=0) as file:
-            return file.read().decode(errors="replace")
+        number = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     except OSError:
         return ""
+    try:
+        pieces = [os.read(number, _PIECE_BYTES)]
+        while pieces[-1]:  # some files are told a page at a time
+            pieces.append(os.read(number, _PIECE_BYTES))
+    except OSError:
+        return ""
+    finally:
+        os.close(number)
+    return b"".join(pieces).decode(errors="replace")
