@@ -6,7 +6,9 @@ import asyncio
 import logging
 import subprocess
 import sys
+import threading
 import time
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -213,6 +215,22 @@ def test_gauges_of_the_snapshot(kept: Collector) -> None:
     assert kept.services == {"ring-metrics"}
 
 
+def test_gauges_of_more_deployments_than_the_library_expects(kept: Collector) -> None:
+    one = SNAPSHOT.taken[0]
+    many = Snapshot(NOW, tuple(replace(one, name=f"web-{number}") for number in range(2001)))
+
+    async def main() -> None:
+        telemetry = Telemetry(told(kept.endpoint, "metrics"))
+        await telemetry.open(lambda: many)
+        assert await asyncio.to_thread(kept.wait_for_metrics)
+        await telemetry.close()
+
+    asyncio.run(main())
+    pids = next(metric for metric in kept.metrics if metric.name == "ring.deployment.pids")
+    names = {values(list(point.attributes))["deployment"] for point in pids.gauge.data_points}
+    assert len(names) == 2001
+
+
 @pytest.mark.usefixtures("console")
 def test_log_records(kept: Collector) -> None:
     logger = logging.getLogger("ring.engine.test")
@@ -269,6 +287,10 @@ def test_a_collector_that_does_not_answer_is_in_nobodys_way(
 
     with place() as endpoint:
         assert asyncio.run(main(endpoint)) < FLUSH_S + 1
+        for thread in threading.enumerate():  # broken off, they end by themselves
+            if thread.name.startswith(("ring-telemetry-end", "Otel")):
+                thread.join(10)
+                assert not thread.is_alive()
     enabled = [one.getMessage() for one in console.records if "enabled" in one.getMessage()]
     assert enabled == [
         f"OTLP trace export enabled ({endpoint})",

@@ -13,7 +13,7 @@ from tests.telemetry.console import Console
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-library = logging.getLogger("opentelemetry.exporter.otlp.proto.grpc.exporter")
+library = logging.getLogger("opentelemetry.tests")  # those of its own drop what they said just now
 FORMAT = "Failed to export %s to %s, error code: %s"
 
 

@@ -14,7 +14,7 @@ from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExport
 from opentelemetry.metrics import CallbackOptions, Observation
 from opentelemetry.sdk._logs import LoggerProvider
 from opentelemetry.sdk._logs.export import BatchLogRecordProcessor
-from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.metrics import MeterProvider, ObservableGauge
 from opentelemetry.sdk.metrics.export import PeriodicExportingMetricReader
 from opentelemetry.sdk.resources import SERVICE_NAME, SERVICE_VERSION, Resource
 from opentelemetry.sdk.trace import SpanLimits, TracerProvider, sampling
@@ -37,6 +37,8 @@ EXPORT_S = 10.0
 """For one batch to be taken by the collector."""
 EACH_S = 2.0
 """Between two batches of spans or of log records."""
+MOST_SERIES = 100_000
+"""Of a gauge; by itself the library would lump together all deployments beyond two thousand."""
 LONGEST_TEXT = 2048
 """Of an attribute: strangers choose paths."""
 SCOPE = "ring"
@@ -169,6 +171,7 @@ class Metrics:
             self._exporter,
             export_interval_millis=interval_s * 1000,
             export_timeout_millis=EXPORT_S * 1000,
+            cardinality_limits={ObservableGauge: MOST_SERIES},
         )
         self._provider = MeterProvider([reader], _resource(settings), shutdown_on_exit=False)
         meter = self._provider.get_meter(SCOPE, __version__)
