@@ -17,6 +17,7 @@ from ring.cli.completions.tree import places
 from ring.cli.main import ring as root
 from tests.cli.conftest import SOURCE
 from tests.cli.stub import Answer, problem
+from tests.contract.outside import missing
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -105,7 +106,7 @@ def typed(stocked: Ring, tmp_path: Path) -> Callable[..., list[str]]:
 
     def run(shell: str, *words: str) -> list[str]:
         if shutil.which(shell) is None:
-            pytest.skip(f"there is no {shell} here")
+            missing(f"{shell} is needed (scripts/engines.py ensure installs it)")
         script = tmp_path / f"completions.{shell}"
         script.write_text(stocked("completions", shell).out)
         if shell == "fish":
@@ -147,7 +148,7 @@ def test_another_shell_is_misuse(anyone: Ring) -> None:
 @pytest.mark.parametrize("shell", SHELLS)
 def test_the_shell_reads_it(anyone: Ring, tmp_path: Path, shell: str) -> None:
     if shutil.which(shell) is None:
-        pytest.skip(f"there is no {shell} here")
+        missing(f"{shell} is needed (scripts/engines.py ensure installs it)")
     script = tmp_path / "script"
     script.write_text(anyone("completions", shell).out)
     done = subprocess.run([shell, "-n", script], capture_output=True, timeout=60, check=False)

@@ -41,6 +41,11 @@ class TestCreate:
         assert ended.err == f"  URL    : {URL}\n  Events : all\n"
         assert stub.requests[0].json == {"url": URL, "events": [], "secret": "mine"}
 
+    def test_it_may_be_told_of_some_namespaces_alone(self, ring: Ring, stub: Stub) -> None:
+        assert ring("webhook", "create", URL, "-n", "shop", "--namespace", "media").code == 0
+        sent = {"url": URL, "events": [], "namespaces": ["shop", "media"]}
+        assert stub.requests[0].json == sent
+
     def test_refused(self, ring: Ring, stub: Stub) -> None:
         violation = ("events", "write * or deployment.* for 'deployment*'")
         stub.on("POST /webhooks", problem(422, "Validation failed", "", violation))

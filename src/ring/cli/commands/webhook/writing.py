@@ -24,16 +24,28 @@ from ring.cli.tree import RingCommand
     "(default: all).",
 )
 @click.option(
+    "-n",
+    "--namespace",
+    "namespaces",
+    multiple=True,
+    metavar="NAME",
+    help="Of deployments in this namespace; may be given again (default: all that you may see).",
+)
+@click.option(
     "-s",
     "--secret",
     metavar="TEXT",
     help="Key of the signature. Other users of the machine can read it off the process list: "
     "without the option the server makes one, which is safer.",
 )
-def create(url: str, events: tuple[str, ...], secret: str | None) -> None:
+def create(
+    url: str, events: tuple[str, ...], namespaces: tuple[str, ...], secret: str | None
+) -> None:
     """Have a URL told about events; the id alone goes to standard output."""
     session = current()
     body: dict[str, object] = {"url": url, "events": events}
+    if namespaces:
+        body["namespaces"] = namespaces
     if secret is not None:
         body["secret"] = secret
     response = session.post("webhooks", body=body)
