@@ -188,9 +188,18 @@ class _Slow(Passwords):
         return matched
 
 
-def test_a_user_deleted_meanwhile_gets_no_session(world: World) -> None:
-    world.user("mira", "viewer")
-    slow = _Slow(lambda: world.delete_user("mira"))
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [("", ""), ("role", "viewer"), ("status", "disabled"), ("password", "another")],
+)
+def test_a_user_who_changes_meanwhile_gets_no_session(
+    world: World, column: str, value: str
+) -> None:
+    """It would have the scopes of a role that is taken away, or outlive a password."""
+    world.user("mira", "operator")
+    slow = _Slow(
+        lambda: world.set_user("mira", column, value) if column else world.delete_user("mira")
+    )
     services = world.app._services
     services.logins.close()
     logins = Logins(world.store, world.clock, slow)

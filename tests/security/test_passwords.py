@@ -5,7 +5,7 @@ import threading
 
 import pytest
 from argon2 import extract_parameters
-from argon2.low_level import Type
+from argon2.low_level import Type, hash_secret
 
 from ring.security import passwords
 from ring.security.passwords import CorruptHash, Passwords, hash_password, matches
@@ -62,3 +62,13 @@ def test_hashing_is_done_one_at_a_time_off_the_loop(monkeypatch: pytest.MonkeyPa
     asyncio.run(verify())
     assert len(threads) == 1
     assert threading.current_thread().name not in threads
+
+
+@pytest.mark.parametrize("kind", [Type.I, Type.ID])
+def test_hashes_of_other_programs_are_taken(kind: Type) -> None:
+    encoded = hash_secret(
+        b"correct horse", b"s" * 12, time_cost=1, memory_cost=64, parallelism=1, hash_len=24,
+        type=kind,
+    ).decode()  # fmt: skip
+    assert matches(encoded, "correct horse")
+    assert not matches(encoded, "correct hors")
