@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
+import asyncio
 import resource
 import socket
 from typing import TYPE_CHECKING
 
 import pytest
 
-from ring.server import _is_loopback, _open_more_files
+from ring.clock import SystemClock
+from ring.core.errors import HostError
+from ring.server import (
+    _guard_admin,
+    _is_loopback,
+    _open_more_files,
+    _warn_of_default_password,
+)
+from ring.settings import load_server_settings
+from ring.store.store import Store
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 
 @pytest.mark.parametrize(
@@ -84,3 +95,74 @@ def test_a_machine_that_allows_no_more_files_is_served_all_the_same(
 
     monkeypatch.setattr(resource, "setrlimit", refused)
     _open_more_files()
+
+
+# the first account
+
+EVERYWHERE = "0.0.0.0"  # noqa: S104 - only judged
+WAY_OUT = "ring user update --password"
+
+
+@pytest.fixture
+def store() -> Iterator[Store]:
+    opened = Store.open(None, SystemClock(), inline=True)
+    yield opened
+    asyncio.run(opened.close())
+
+
+def _guard(store: Store, tmp_path: Path, host: str, password: str | None = None) -> None:
+    config = tmp_path / "config.toml"
+    config.write_text(
+        f'[contexts.here]\ncurrent = true\nhost = "{host}"\n'
+        'api = { scheme = "http", port = 3030 }\n'
+    )
+    environ = {"RING_CONFIG_DIR": str(tmp_path)}
+    if password is not None:
+        environ["RING_ADMIN_PASSWORD"] = password
+    settings = load_server_settings(None, None, environ)
+    assert settings.host == host
+    asyncio.run(_guard_admin(store, settings))
+
+
+@pytest.mark.parametrize("password", [None, "changeme"])
+def test_nobody_is_made_who_could_be_anybody(
+    store: Store, tmp_path: Path, password: str | None
+) -> None:
+    with pytest.raises(HostError, match="set RING_ADMIN_PASSWORD") as told:
+        _guard(store, tmp_path, EVERYWHERE, password)
+    assert "\n" not in told.value.message
+    assert store.users.all() == ()
+
+
+def test_every_later_start_refuses_the_default_password(store: Store, tmp_path: Path) -> None:
+    _guard(store, tmp_path, "127.0.0.1")
+    for _ in range(2):
+        with pytest.raises(HostError, match=f"start it on 127.0.0.1 and run `{WAY_OUT}`"):
+            _guard(store, tmp_path, EVERYWHERE)
+
+
+def test_every_start_on_loopback_warns_of_it(
+    store: Store, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    _guard(store, tmp_path, "127.0.0.1")
+    asyncio.run(_warn_of_default_password(store))
+    assert WAY_OUT in caplog.text
+
+
+def test_a_password_of_ones_own_is_served_everywhere(
+    store: Store, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    for password in ("correct horse", None):
+        _guard(store, tmp_path, EVERYWHERE, password)
+    asyncio.run(_warn_of_default_password(store))
+    assert caplog.text == ""
+
+
+def test_who_renamed_admin_starts_as_before(store: Store, tmp_path: Path) -> None:
+    _guard(store, tmp_path, "127.0.0.1")
+    store._database.write_inline(
+        lambda tx: tx.connection.execute("UPDATE user SET username = 'mira'"), lambda _: None
+    )
+    _guard(store, tmp_path, EVERYWHERE)
+    asyncio.run(_warn_of_default_password(store))
+    assert [user.username for user in store.users.all()] == ["mira"]

@@ -178,6 +178,8 @@ async def _guard_admin(store: Store, settings: ServerSettings) -> None:
     looked at later: a hash costs a tenth of a second.
     """
     admin = store.user_named("admin")
+    if admin is None and store.users.all():  # renamed or deleted, and never made again
+        return
     on_loopback = await asyncio.to_thread(_is_loopback, settings.host)
     if admin is None:
         password = settings.admin_password
