@@ -1,4 +1,4 @@
-"""Which addresses the default password may be served on; and how many files may be open."""
+"""Where the default password may be served, how many files may be open, and a changed key."""
 
 from __future__ import annotations
 
@@ -11,14 +11,17 @@ import pytest
 
 from ring.clock import SystemClock
 from ring.core.errors import HostError
+from ring.security.vault import Vault
 from ring.server import (
     _guard_admin,
     _is_loopback,
     _open_more_files,
+    _try_key,
     _warn_of_default_password,
 )
 from ring.settings import load_server_settings
 from ring.store.store import Store
+from tests.store.builders import MIRA, done
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -166,3 +169,30 @@ def test_who_renamed_admin_starts_as_before(store: Store, tmp_path: Path) -> Non
     _guard(store, tmp_path, EVERYWHERE)
     asyncio.run(_warn_of_default_password(store))
     assert [user.username for user in store.users.all()] == ["mira"]
+
+
+# the key
+def test_a_key_that_opens_nothing_is_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    first = _opened(tmp_path, b"a")
+    _try_key(first)
+    done(first.create_namespace("shop", MIRA))
+    made = done(first.secrets.create("shop", "db", "hunter22", MIRA))
+    _try_key(first)
+    done(first.close())
+    assert caplog.text == ""
+    other = _opened(tmp_path, b"b")
+    _try_key(other)
+    (told,) = caplog.records
+    assert told.levelname == "ERROR"
+    assert told.message.startswith("RING_SECRET_KEY is not the key")
+    assert "secret 'db' in namespace 'shop'" in told.message
+    assert "hunter22" not in told.message
+    caplog.clear()
+    done(other.secrets.replace(made.id, "hunter23", MIRA))
+    _try_key(other)
+    assert caplog.text == ""
+    done(other.close())
+
+
+def _opened(home: Path, key: bytes) -> Store:
+    return Store.open(home / "ring.db", SystemClock(), vault=Vault(key * 32), inline=True)

@@ -81,6 +81,7 @@ async def _serve(settings: ServerSettings) -> None:
     telemetry = Telemetry(settings.telemetry)
     runtimes: dict[str, Runtime] = {}
     try:
+        _try_key(store)
         await _guard_admin(store, settings)
         runtimes, failed = _open_runtimes(settings)
         await _probe(runtimes, failed, settings)
@@ -169,6 +170,19 @@ def _open_store(settings: ServerSettings, clock: SystemClock, vault: Vault) -> S
         raise HostError(f"{REFUSING} cannot open database {path}: {reason}") from error
     except HostError as error:
         raise HostError(f"{REFUSING} {error.message}") from error
+
+
+def _try_key(store: Store) -> None:
+    """Tells where the key does not open what is stored. What needs no secret works all the same."""
+    secret = store.secrets.unopened()
+    if secret is not None:
+        log.error(
+            "RING_SECRET_KEY is not the key that the stored secrets were encrypted with: secret "
+            "'%s' in namespace '%s' cannot be decrypted, and no instance that needs it can start; "
+            "start with the former key, or give the secrets their values anew",
+            secret.name,
+            secret.namespace,
+        )
 
 
 async def _guard_admin(store: Store, settings: ServerSettings) -> None:
