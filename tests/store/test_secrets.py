@@ -11,8 +11,6 @@ from ring.core.errors import Conflict, NotFound, RingError
 from ring.core.model.ids import GroupKey
 from ring.core.model.status import Status
 from ring.security.vault import Unsealable, Vault
-from ring.store import configs, secrets
-from ring.store.configs import Draft
 from ring.store.records import Wanted
 from ring.store.store import Store
 from tests.store.builders import (
@@ -30,13 +28,11 @@ from tests.store.builders import (
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from ring.store.database import Transaction
     from ring.store.secrets import Secret
 
 ENVIRONMENT = {"PASSWORD": {"secretRef": "db"}}
 VALUE = "correct horse battery staple"
 ANY = Wanted()
-NAMESPACES = ("media", "prod")
 
 
 @pytest.fixture
@@ -247,16 +243,3 @@ def test_another_key_opens_nothing(tmp_path: Path) -> None:
     assert rotated.secrets.unopened() is None
     assert rotated.secrets.value("media", "db") == "new"
     done(rotated.close())
-
-
-def test_those_of_a_namespace_are_counted(store: Store) -> None:
-    made(store, "a")
-    made(store, "b")
-    done(store.configs.create("prod", Draft("a", "{}", ""), MIRA))
-
-    def counted(tx: Transaction) -> list[int]:
-        return [
-            noun.count(tx, namespace) for noun in (secrets, configs) for namespace in NAMESPACES
-        ]
-
-    assert done(store._door.write(counted)) == [2, 0, 0, 1]

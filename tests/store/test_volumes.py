@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 import pytest
 
 from ring.core.errors import Conflict, NotFound
-from ring.store import volumes
 from ring.store.records import Wanted
 from ring.store.volumes import Draft, Volume
 from tests.store.builders import MIRA, START, accepted, audit, done, sql
@@ -101,11 +100,3 @@ def test_damaged_labels_are_logged_and_hide_nothing(
     assert found is not None
     assert (found.name, found.labels) == ("ledger", {})
     assert volume.id in caplog.text
-
-
-def test_a_namespace_takes_its_volumes_along(store: Store) -> None:
-    made(store)
-    done(store.volumes.register("prod", ["ledger"], "local"))
-    done(store._door.write(lambda tx: volumes.forget(tx, "media")))
-    (kept,) = store.volumes.listed(Wanted())
-    assert kept.namespace == "prod"

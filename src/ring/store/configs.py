@@ -74,11 +74,6 @@ class Configs:
         await self._door.write(lambda tx: _delete(tx, config_id, author))
 
 
-def count(tx: Transaction, namespace: str) -> int:
-    row = tx.one("configs", "count", {"namespace": namespace})
-    return 0 if row is None else int(row["count"])
-
-
 def decode(row: sqlite3.Row) -> Config:
     name = f"config {row['id']}"
     return Config(

@@ -81,11 +81,6 @@ class Secrets:
         return None
 
 
-def count(tx: Transaction, namespace: str) -> int:
-    row = tx.one("secrets", "count", {"namespace": namespace})
-    return 0 if row is None else int(row["count"])
-
-
 def decode(row: sqlite3.Row) -> Secret:
     name = f"secret {row['id']}"
     return Secret(

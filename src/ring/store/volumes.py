@@ -94,11 +94,6 @@ def register(tx: Transaction, namespace: str, names: Iterable[str], backend_type
         _insert(tx, tx.new_id(), Draft(namespace, name, None, backend_type, {}))
 
 
-def forget(tx: Transaction, namespace: str) -> None:
-    """All of a namespace, as it goes."""
-    tx.run("volumes", "delete_all", {"namespace": namespace})
-
-
 def decode(row: sqlite3.Row) -> Volume:
     name = f"volume {row['id']}"
     return Volume(

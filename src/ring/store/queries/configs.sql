@@ -15,9 +15,6 @@ WHERE (:namespaces IS NULL OR namespace IN (SELECT value FROM json_each(:namespa
   AND (:names IS NULL OR name IN (SELECT value FROM json_each(:names)))
 ORDER BY namespace, name;
 
--- name: count
-SELECT count(*) AS count FROM config WHERE namespace = :namespace;
-
 -- name: insert
 INSERT INTO config (id, namespace, name, data, labels, created_at)
 VALUES (:id, :namespace, :name, :data, :labels, :created_at);

@@ -18,9 +18,6 @@ WHERE (:namespaces IS NULL OR namespace IN (SELECT value FROM json_each(:namespa
   AND (:names IS NULL OR name IN (SELECT value FROM json_each(:names)))
 ORDER BY namespace, name;
 
--- name: count
-SELECT count(*) AS count FROM secret WHERE namespace = :namespace;
-
 -- name: insert
 INSERT INTO secret (id, namespace, name, value, created_at)
 VALUES (:id, :namespace, :name, :value, :created_at);

@@ -16,6 +16,3 @@ ON CONFLICT (namespace, name) DO NOTHING;
 
 -- name: delete
 DELETE FROM volume WHERE id = :id;
-
--- name: delete_all
-DELETE FROM volume WHERE namespace = :namespace;
