@@ -14,7 +14,8 @@ from ring.core.model.ids import DeploymentId, GroupKey
 from ring.core.model.status import Status
 from ring.core.plan.decisions import Create, Replace, Scale, Unchanged, decide
 from ring.core.references import have_changed
-from ring.store import audit, deployments, events, inputs, namespaces
+from ring.core.webhooks import notices
+from ring.store import audit, deployments, events, inputs, namespaces, outbox
 from ring.store.records import Accepted, Author
 
 if TYPE_CHECKING:
@@ -67,7 +68,14 @@ def delete(tx: Transaction, deployment_id: DeploymentId, author: Author) -> Depl
     if row is None or row.is_deleted:
         return row
     _audit(tx, row, author, "delete")
-    return deployments.update(tx, replace(row, status=Status.DELETED, next_create_at=None))
+    return _end(tx, row)
+
+
+def _end(tx: Transaction, row: Deployment) -> Deployment:
+    """The row as it is afterwards; its subscribers are told."""
+    ended = deployments.update(tx, replace(row, status=Status.DELETED, next_create_at=None))
+    outbox.publish(tx, [notices.status_changed(ended, row.status)])
+    return ended
 
 
 def _inputs_changed(tx: Transaction, row: Deployment) -> bool:
@@ -95,7 +103,7 @@ def _create(tx: Transaction, decision: Create | Replace, request: Request) -> Ac
     namespaces.ensure(tx, request.spec.namespace, request.author)
     if isinstance(decision, Replace):
         for replaced in decision.rows:
-            deployments.update(tx, replace(replaced, status=Status.DELETED, next_create_at=None))
+            _end(tx, replaced)
     key = GroupKey(request.spec.namespace, request.spec.name)
     row = Deployment(
         id=DeploymentId(tx.new_id()),

@@ -6,7 +6,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ring.core.model.operations import StartInstance
-from ring.store import deployments, events, ledger
+from ring.core.webhooks import notices
+from ring.store import deployments, events, ledger, outbox
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -36,7 +37,8 @@ def commit(tx: Transaction, plan: Plan) -> bool:
         ledger.drop(tx, name)
     for entry in plan.put_entries:
         ledger.put(tx, entry)
-    events.add(tx, plan.events)
+    told = events.add(tx, plan.events)
+    outbox.publish(tx, notices.of_plan(plan, told))
     for row in plan.purge:
         deployments.purge(tx, row.id)
     return True

@@ -54,9 +54,11 @@ _PROVOKED = frozenset(
 MOST_OF_A_KIND = 20  # within COALESCED_S
 
 
-def add(tx: Transaction, drafts: Iterable[EventDraft]) -> None:
-    """Those of rows that are gone are dropped, and so is one that repeats its predecessor."""
+def add(tx: Transaction, drafts: Iterable[EventDraft]) -> list[EventDraft]:
+    """Those of rows that are gone are dropped, and so is one that repeats its predecessor. The
+    ones that are stored."""
     at = rfc3339(tx.now)
+    stored = []
     for draft in drafts:
         if _repeats(tx, draft) or _floods(tx, draft):
             continue
@@ -77,6 +79,8 @@ def add(tx: Transaction, drafts: Iterable[EventDraft]) -> None:
         )
         tx.run("events", "trim", {"deployment_id": draft.deployment_id, "kept": KEPT})
         tx.changes.append(EventStamped(draft.deployment_id, tx.now))
+        stored.append(draft)
+    return stored
 
 
 def decode(row: sqlite3.Row) -> Event:

@@ -58,8 +58,28 @@ class InputChanged:
     reference: Reference
 
 
+@dataclass(frozen=True, slots=True)
+class Queued:
+    """Something is to be delivered to these hooks, of which the mirror has none either."""
+
+    webhook_ids: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class HookRevoked:
+    id: str
+
+
 Change = (
-    RowPut | RowPurged | EventStamped | EntryPut | EntryDropped | TombstoneDropped | InputChanged
+    RowPut
+    | RowPurged
+    | EventStamped
+    | EntryPut
+    | EntryDropped
+    | TombstoneDropped
+    | InputChanged
+    | Queued
+    | HookRevoked
 )
 
 _NO_ENTRIES: Mapping[InstanceName, Entry] = MappingProxyType({})
@@ -126,7 +146,7 @@ class Mirror:
                     self._drop_entry(name, own)
                 case TombstoneDropped(deployment_id):
                     self._tombstones.pop(deployment_id, None)
-                case InputChanged():
+                case InputChanged() | Queued() | HookRevoked():
                     pass
                 case _:
                     assert_never(change)

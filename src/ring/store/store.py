@@ -39,6 +39,7 @@ from ring.store.secrets import Secrets
 from ring.store.trouble import StoreError
 from ring.store.users import Users
 from ring.store.volumes import Volumes
+from ring.store.webhooks import Webhooks
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -93,6 +94,7 @@ class Store:
         self.users = Users(self._door)
         self.pats = Pats(self._door)
         self.audit = Audit(self._door, clock)
+        self.webhooks = Webhooks(self._door)
 
     @classmethod
     def open(
@@ -305,6 +307,7 @@ class Store:
 
     def _apply(self, changes: Sequence[Change]) -> None:
         self._mirror.apply(changes)
+        self.webhooks.tell(changes)
         for change in changes:
             if isinstance(change, InputChanged):
                 for key in self._referring(change):

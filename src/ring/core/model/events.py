@@ -26,6 +26,8 @@ class EventDraft:
     message: str
     component: str
     """`api`, `scheduler`, `<runtime>` or `<runtime>-events`."""
+    instances: int | None = None
+    """How many there are after one was added or removed; not stored."""
 
 
 @dataclass(frozen=True, slots=True)

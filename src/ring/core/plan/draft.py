@@ -127,9 +127,18 @@ class RowDraft:
     def change(self, **fields: object) -> None:
         self.row = replace(self.row, **fields)  # type: ignore[arg-type]  # checked by its callers' tests
 
-    def event(self, level: Level, reason: str, message: str, component: str = "") -> None:
+    def event(
+        self,
+        level: Level,
+        reason: str,
+        message: str,
+        component: str = "",
+        *,
+        instances: int | None = None,
+    ) -> None:
+        component = component or self.runtime
         self.draft.events.append(
-            EventDraft(self.row.id, level, reason, message, component or self.runtime)
+            EventDraft(self.row.id, level, reason, message, component, instances)
         )
 
     def reason(self, text: str) -> None:

@@ -60,7 +60,12 @@ def came_up(row: RowDraft, entry: Entry, instance: Instance, settled_at: float) 
     if row.row.image_digest is None:
         row.change(image_digest=instance.image_digest)
     before = len(row.entries(Phase.SETTLING, Phase.LIVE))
-    row.event(Level.INFO, "scale_up", f"Scaled up from {before} to {before + 1} replicas")
+    row.event(
+        Level.INFO,
+        "scale_up",
+        f"Scaled up from {before} to {before + 1} replicas",
+        instances=before + 1,
+    )
     if row.row.status is Status.RUNNING:
         row.move(entry, Phase.LIVE)
     else:
@@ -222,6 +227,7 @@ def _removed(row: RowDraft, outcome: Outcome) -> None:
             Level.INFO,
             "scale_down",
             f"Scaled down from {count} to {count - 1} replicas: removed {entry.name}",
+            instances=count - 1,
         )
     row.drop(entry)
 

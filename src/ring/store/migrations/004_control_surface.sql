@@ -79,7 +79,7 @@ CREATE TABLE delivery (
   PRIMARY KEY (event_id, webhook_id)
 ) WITHOUT ROWID;
 
-CREATE INDEX delivery_webhook ON delivery (webhook_id);
+CREATE INDEX delivery_due ON delivery (webhook_id, next_attempt_at) WHERE status = 'pending';
 
 CREATE TABLE health_check (
   seq INTEGER PRIMARY KEY,
