@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 
 from ring.core.model.observed import State
 from ring.core.plan.planner import plan
+from ring.engine.delivering.deliveries import Deliveries
+from ring.engine.delivering.posting import Poster
 from ring.engine.journal import Journal
 from ring.engine.observing.observer import Observer
 from ring.engine.observing.orphans import Orphans
@@ -84,6 +86,8 @@ class Engine:
         self._wakeups = Wakeups(clock)
         store.listen(self.wake)
         self._journal = Journal(store)
+        self._poster = Poster()
+        self._deliveries = Deliveries(store.webhooks, clock, self._poster, interval_s=interval_s)
         orphans = Orphans(store, self._spawn)
         self.observers: dict[str, Observer] = {
             name: Observer(
@@ -172,13 +176,15 @@ class Engine:
             ]
             others.append(group.create_task(self._kept_up("journal", self._journal.run)))
             others.append(group.create_task(self._kept_up("statistics", self.statistics.run)))
+            others.append(group.create_task(self._kept_up("webhooks", self._deliveries.run)))
             await stop.wait()
             passes.cancel()
-            await self.operations.drain(DRAIN_S)
+            await asyncio.gather(self.operations.drain(DRAIN_S), self._deliveries.drain(DRAIN_S))
             for task in (*others, *self._spawned):
                 task.cancel()
         self._tasks = None
         self.statistics.close()
+        await self._poster.close()
         await self._journal.close()
 
     async def _kept_up(self, what: str, run: Callable[[], Coroutine[None, None, None]]) -> None:
