@@ -27,6 +27,7 @@ from ring.api.routes import (
     usage,
     users,
     volumes,
+    webhooks,
 )
 from ring.api.routing import Doc, Guarded, Route
 
@@ -61,4 +62,5 @@ ROUTES: tuple[Route, ...] = (
     *logs.ROUTES,
     *health_checks.ROUTES,
     *usage.ROUTES,
+    *webhooks.ROUTES,
 )

@@ -46,6 +46,15 @@ from ring.api.wire.tokens import (
 from ring.api.wire.usage import UsageShape, usage
 from ring.api.wire.users import AccountShape, UserBody, UserChangeBody, user
 from ring.api.wire.volumes import RegisteredVolumeShape, VolumeBody, volume
+from ring.api.wire.webhooks import (
+    DeliveryShape,
+    NewWebhookShape,
+    WebhookBody,
+    WebhookShape,
+    delivery,
+    new_webhook,
+    webhook,
+)
 
 __all__ = [
     "JSON",
@@ -57,6 +66,7 @@ __all__ = [
     "ConfigValueBody",
     "CreatedTokenShape",
     "DeletedSecretShape",
+    "DeliveryShape",
     "DeploymentShape",
     "EventShape",
     "HealthCheckShape",
@@ -67,6 +77,7 @@ __all__ = [
     "NamespaceBody",
     "NamespaceShape",
     "NewSecretShape",
+    "NewWebhookShape",
     "NodeShape",
     "ProblemShape",
     "RegisteredVolumeShape",
@@ -82,12 +93,15 @@ __all__ = [
     "UserBody",
     "UserChangeBody",
     "VolumeBody",
+    "WebhookBody",
+    "WebhookShape",
     "answer",
     "answer_of",
     "audit",
     "config",
     "created_token",
     "deleted_secret",
+    "delivery",
     "deployment",
     "encoded",
     "event",
@@ -96,6 +110,7 @@ __all__ = [
     "moment",
     "namespace",
     "new_secret",
+    "new_webhook",
     "node",
     "parse",
     "schemas",
@@ -104,4 +119,5 @@ __all__ = [
     "usage",
     "user",
     "volume",
+    "webhook",
 ]
