@@ -101,6 +101,14 @@ def test_a_route_has_the_scope_that_is_agreed(route: Guarded | Public) -> None:
         assert route.scope == SCOPES[route.path][0 if route.method == "GET" else 1]
 
 
+def test_every_agreed_route_is_there() -> None:
+    assert {route.path for route in SCOPED} == set(SCOPES)
+    for path, (reading, writing) in SCOPES.items():
+        methods = {route.method for route in SCOPED if route.path == path}
+        assert ("GET" in methods) == (reading is not None)
+        assert bool(methods - {"GET"}) == (writing is not None)
+
+
 @pytest.mark.parametrize("route", SCOPED, ids=_name)
 def test_a_noun_has_an_object_to_try_it_on(route: Guarded) -> None:
     noun = noun_of(route.path)
