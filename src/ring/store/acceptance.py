@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import hmac
 import sqlite3
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, assert_never
 
-from ring.core.errors import Conflict
+from ring.core.errors import Conflict, RingError
 from ring.core.model import labels
 from ring.core.model.deployment import Deployment
 from ring.core.model.events import EventDraft, Level
 from ring.core.model.ids import DeploymentId, GroupKey
+from ring.core.model.spec import masked
 from ring.core.model.status import Status
 from ring.core.plan.decisions import Create, Replace, Scale, Unchanged, decide
 from ring.core.references import have_changed
@@ -39,15 +41,16 @@ class Request:
 
 def accept(tx: Transaction, request: Request) -> Accepted:
     """Decides on the rows as they are now, and writes. Raises Denied, Conflict."""
-    key = GroupKey(request.spec.namespace, request.spec.name)
-    active = deployments.active(tx, key)
+    password = request.spec.config.password if request.spec.config else None
+    request = replace(request, spec=masked(request.spec))
+    active = deployments.active(tx, GroupKey(request.spec.namespace, request.spec.name))
     decision = decide(
         request.spec,
         active,
         force=request.force,
         if_changed=request.if_changed,
         image_moved=request.image_moved,
-        inputs_changed=_inputs_changed(tx, active[-1]) if active else False,
+        inputs_changed=bool(active) and _inputs_changed(tx, active[-1], password),
     )
     match decision:
         case Unchanged(row, manifest_differs):
@@ -57,7 +60,7 @@ def accept(tx: Transaction, request: Request) -> Accepted:
         case Scale(row):
             return _scale(tx, row, request)
         case Create() | Replace():
-            return _create(tx, decision, request)
+            return _create(tx, decision, request, password)
         case _:
             assert_never(decision)
 
@@ -78,8 +81,10 @@ def _end(tx: Transaction, row: Deployment) -> Deployment:
     return ended
 
 
-def _inputs_changed(tx: Transaction, row: Deployment) -> bool:
-    return have_changed(inputs.recorded(tx, row.id), inputs.now(tx, row.spec))
+def _inputs_changed(tx: Transaction, row: Deployment, password: str | None) -> bool:
+    """A registry password is one of them: the specs do not tell one from another."""
+    changed = have_changed(inputs.recorded(tx, row.id), inputs.now(tx, row.spec))
+    return changed or not _is_password(tx, row, password)
 
 
 def _scale(tx: Transaction, row: Deployment, request: Request) -> Accepted:
@@ -99,7 +104,19 @@ def _scale(tx: Transaction, row: Deployment, request: Request) -> Accepted:
     return Accepted(replace(scaled, last_event_at=tx.now), "scaled", scaled_from=before)
 
 
-def _create(tx: Transaction, decision: Create | Replace, request: Request) -> Accepted:
+def _is_password(tx: Transaction, row: Deployment, password: str | None) -> bool:
+    """Whether it is the row's registry password. One that cannot be opened any more is not."""
+    if row.password is None or password is None:
+        return row.password is None and password is None
+    try:
+        return hmac.compare_digest(tx.vault.open(row.password).encode(), password.encode())
+    except RingError:
+        return False
+
+
+def _create(
+    tx: Transaction, decision: Create | Replace, request: Request, password: str | None
+) -> Accepted:
     namespaces.ensure(tx, request.spec.namespace, request.author)
     if isinstance(decision, Replace):
         for replaced in decision.rows:
@@ -112,6 +129,7 @@ def _create(tx: Transaction, decision: Create | Replace, request: Request) -> Ac
         created_at=tx.now,
         revision=deployments.next_revision(tx, key),
         author=request.author.user_id,
+        password=None if password is None else tx.vault.seal(password),
     )
     try:
         deployments.insert(tx, row)

@@ -52,6 +52,7 @@ def decode(row: sqlite3.Row) -> Deployment:
         retired_count=row["retired_count"],
         was_running=bool(row["was_running"]),
         image_digest=row["image_digest"],
+        password=_blob(row["password"]),
         last_event_at=moment(row["last_event_at"], of=f"{name}: last_event_at"),
         version=row["version"],
     )
@@ -139,6 +140,11 @@ def is_kept(purged_at: datetime, now: datetime) -> bool:
     return now - purged_at < TOMBSTONE_KEPT
 
 
+def _blob(value: object) -> bytes | None:
+    """What is no blob is damage: a password that cannot be opened."""
+    return value if value is None or isinstance(value, bytes) else b""
+
+
 def _engine_columns(row: Deployment) -> dict[str, object]:
     return {
         "id": row.id,
@@ -167,4 +173,5 @@ def _spec_columns(row: Deployment) -> dict[str, object]:
         "spec": canonical(spec),
         "spec_hash": fingerprint(spec),
         "revision": row.revision,
+        "password": row.password,
     }

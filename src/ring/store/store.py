@@ -169,6 +169,10 @@ class Store:
         """All rows until purged, in creation order."""
         return self._mirror.all_rows()
 
+    def password(self, row: Deployment) -> str | None:
+        """Of the row's registry, in clear. Raises RingError where it cannot be opened."""
+        return None if row.password is None else self._vault.open(row.password)
+
     def ledger(self, key: GroupKey) -> Mapping[InstanceName, Entry]:
         """As it is now; a later commit does not change what was handed out."""
         return self._mirror.ledger(key)

@@ -6,7 +6,14 @@ import pytest
 from pydantic import ValidationError
 
 from ring.core.model.shapes import DEPLOYMENT, Member, Object
-from ring.core.model.spec import DeploymentSpec, canonical, fingerprint
+from ring.core.model.spec import (
+    MASK,
+    Config,
+    DeploymentSpec,
+    canonical,
+    fingerprint,
+    masked,
+)
 from tests.core.bodies import EVERYTHING, FULL, MINIMAL, checked
 
 
@@ -77,10 +84,33 @@ def test_fingerprint_sees_values_and_order_of_lists() -> None:
             spec(environment={"A": ""}),
             spec(environment={"A": {"secretRef": "a"}}),
             spec(config={"username": "u", "password": "p"}),
-            spec(config={"username": "u", "password": "q"}),
+            spec(config={"username": "v", "password": "p"}),
         )
     }
     assert len(prints) == 10
+
+
+def test_a_fingerprint_tells_of_a_password_only_that_there_is_one() -> None:
+    one, other = (spec(config={"username": "u", "password": word}) for word in ("p", "q"))
+    assert fingerprint(one) == fingerprint(other) == fingerprint(masked(one))
+    assert fingerprint(one) != fingerprint(_without_password(one))
+
+
+def test_a_password_is_in_no_repr_and_in_no_masked_spec() -> None:
+    clear = spec(config={"username": "u", "password": "hunter2-canary"})
+    assert "hunter2" not in repr(clear)
+    assert "hunter2" not in canonical(masked(clear))
+    assert masked(masked(clear)) == masked(clear)
+    assert masked(clear).config == Config(username="u", password=MASK)
+
+
+def test_without_a_password_nothing_is_masked() -> None:
+    for plain in (spec(), _without_password(spec(config={"username": "u", "password": "p"}))):
+        assert masked(plain) is plain
+
+
+def _without_password(one: DeploymentSpec) -> DeploymentSpec:
+    return one.model_copy(update={"config": Config(username="u")})
 
 
 def test_pull_policy() -> None:

@@ -17,7 +17,7 @@ from ring.api.wire.base import (
     schemas,
 )
 from ring.api.wire.configs import ConfigBody, ConfigValueBody, StoredConfigShape, config
-from ring.api.wire.deployments import MASK, DeploymentShape, deployment
+from ring.api.wire.deployments import DeploymentShape, deployment
 from ring.api.wire.events import EventShape, event
 from ring.api.wire.health_checks import HealthCheckShape, health_check
 from ring.api.wire.logs import LogShape, log
@@ -58,7 +58,6 @@ from ring.api.wire.webhooks import (
 
 __all__ = [
     "JSON",
-    "MASK",
     "AccountShape",
     "AuditShape",
     "Body",

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Literal, NotRequired
 from typing_extensions import TypedDict
 
 from ring.clock import rfc3339
+from ring.core.model.spec import MASK
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -14,10 +15,6 @@ if TYPE_CHECKING:
     from ring.core.model.deployment import Deployment
     from ring.core.model.observed import Instance
     from ring.core.model.spec import Config, DeploymentSpec, Quantities, Resources, User, Volume
-
-
-MASK = "***"
-"""Stands in every answer for a password that is set."""
 
 
 class InstanceShape(TypedDict):

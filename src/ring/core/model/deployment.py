@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from ring.core.model.ids import DeploymentId, GroupKey
@@ -20,6 +20,7 @@ class Deployment:
 
     id: DeploymentId
     spec: DeploymentSpec
+    """With a mark in place of a registry password."""
     status: Status
     created_at: datetime
     updated_at: datetime | None = None
@@ -38,6 +39,8 @@ class Deployment:
     """Instances that ended by themselves with 0 and are not replaced."""
     was_running: bool = False
     image_digest: str | None = None
+    password: bytes | None = field(default=None, repr=False)
+    """Of the registry, sealed."""
     last_event_at: datetime | None = None
     version: int = 0
     """Grows with every write of the row; a plan made of an older one is not committed."""

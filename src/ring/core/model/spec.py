@@ -22,6 +22,10 @@ Duration = Annotated[str, Field(examples=["15s"])]
 RuntimeName = Literal["docker", "podman", "containerd", "cloud-hypervisor", "firecracker"]
 
 
+MASK = "***"
+"""Stands for a password that is set, wherever the password itself must not be."""
+
+
 class RangeText:
     """Marks an integer for which a body may also give a range `A-B` (core.port_ranges)."""
 
@@ -167,7 +171,9 @@ class Config(Model):
     )
     server: str | None = Field(None, description="Registry of the inline login.")
     username: str | None = Field(None, description="User of the inline login.")
-    password: str | None = Field(None, description="Password of the inline login; never echoed.")
+    password: str | None = Field(
+        None, description="Password of the inline login; never echoed.", repr=False
+    )
     use_host_auth: bool = Field(False, description="Use the server host's registry login.")
     image_pull_secret: str | None = Field(
         None, description="Secret that holds a registry `config.json`."
@@ -286,6 +292,14 @@ def _with_permission(volume: Volume) -> Volume:
     return volume.model_copy(update={"permission": permission})
 
 
+def masked(spec: DeploymentSpec) -> DeploymentSpec:
+    """The spec with a mark in place of the registry password. Idempotent."""
+    config = spec.config
+    if config is None or config.password in {None, MASK}:
+        return spec
+    return spec.model_copy(update={"config": config.model_copy(update={"password": MASK})})
+
+
 def canonical(spec: DeploymentSpec) -> str:
     """Canonical JSON: sorted keys, no spaces. What is stored, and read by model_validate_json."""
     return _compact(spec.model_dump(mode="json", exclude_none=True))
@@ -295,14 +309,15 @@ def fingerprint(spec: DeploymentSpec) -> str:
     """SHA-256 hex of what the spec means, without `manifest` and `replicas`.
 
     A block left out and one that only says the defaults are the same; so is a field that a later
-    version adds, as long as nobody sets it.
+    version adds, as long as nobody sets it. Of a password it tells only that there is one: a hash
+    of a short secret could be guessed.
     """
-    meant = spec.model_copy(
+    meant = masked(spec).model_copy(
         update={
             "manifest": None,
             "replicas": 0,
             "network": spec.network or Network(),
-            "config": spec.config or Config(),
+            "config": masked(spec).config or Config(),
         }
     )
     data = _without_empty(meant.model_dump(mode="json", exclude_none=True))

@@ -56,7 +56,8 @@ def decide(
 
     if_changed: leave a healthy row that says the same alone, or scale it. image_moved: its tag
     means another image by now, so it does not say the same. inputs_changed: nor does it where a
-    secret or config of the newest row has changed since (core.references). force overrides all.
+    secret or config of the newest row has changed since (core.references), or its registry
+    password, of which the specs tell nothing. force overrides all.
     """
     if not active:
         return Create()

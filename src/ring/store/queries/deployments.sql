@@ -18,11 +18,11 @@ SELECT version, status, last_event_at FROM deployment WHERE id = :id;
 INSERT INTO deployment (
   id, namespace, name, kind, runtime, image, replicas, spec, spec_hash, revision, author,
   parent_id, status, restart_count, next_create_at, counted_death_at, halt_reason, retired_count,
-  was_running, image_digest, created_at, updated_at, last_event_at, version
+  was_running, image_digest, password, created_at, updated_at, last_event_at, version
 ) VALUES (
   :id, :namespace, :name, :kind, :runtime, :image, :replicas, :spec, :spec_hash, :revision, :author,
   :parent_id, :status, :restart_count, :next_create_at, :counted_death_at, :halt_reason,
-  :retired_count, :was_running, :image_digest, :created_at, :updated_at, :last_event_at, :version
+  :retired_count, :was_running, :image_digest, :password, :created_at, :updated_at, :last_event_at, :version
 );
 
 -- name: update
@@ -36,7 +36,7 @@ WHERE id = :id;
 -- name: update_spec
 UPDATE deployment SET
   kind = :kind, runtime = :runtime, image = :image, replicas = :replicas, spec = :spec,
-  spec_hash = :spec_hash, revision = :revision
+  spec_hash = :spec_hash, revision = :revision, password = :password
 WHERE id = :id;
 
 -- name: in_use
