@@ -88,7 +88,7 @@ class Instances:
             created_at=datetime(2027, 3, 2, tzinfo=UTC),
         )
         spec = DeploymentSpec.model_validate(manifest())
-        self.engine.containers[instance.id] = Container(instance, spec, {}, None)
+        self.engine.containers[instance.id] = Container(instance, spec, {})
         for told in self._watchers:
             told()
         return instance.id

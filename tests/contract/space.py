@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from ring.core.model.ids import DeploymentId, GroupKey, InstanceName, instance_name
 from ring.core.model.spec import DeploymentSpec, Port, Resources, Volume
-from ring.runtimes.base import Detached, Order, Resync
+from ring.runtimes.base import Detached, File, Order, Resync
 from tests.contract.outside import UNTIL_TOLD, eventually
 
 if TYPE_CHECKING:
@@ -56,6 +56,7 @@ class Space:
         resources: Resources | None = None,
         image: str | None = None,
         default_host_ip: str | None = None,
+        files: tuple[File, ...] = (),
     ) -> Order:
         """An order whose network and image are there."""
         spec = DeploymentSpec(
@@ -78,6 +79,7 @@ class Space:
             image=await self.runtime.resolve_image(spec.image, "IfNotPresent", None),
             environment=environment or {},
             default_host_ip=default_host_ip,
+            files=files,
         )
 
     async def created(self) -> Instance:

@@ -13,8 +13,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from ring.core.model.failures import FailureClass
+from ring.core.model.ids import DeploymentId
 from ring.core.model.spec import Port, Quantities, Resources, Volume
-from ring.runtimes.base import RuntimeFailure
+from ring.engine.operating.files import Files
+from ring.runtimes.base import File, RuntimeFailure
 from tests.contract.outside import eventually
 
 if TYPE_CHECKING:
@@ -27,6 +29,7 @@ pytestmark = [pytest.mark.anyio, pytest.mark.engine]
 
 SERVE = ("sh", "-c", "echo served >/index.html; exec httpd -f -p 80 -h /")
 STUBBORN = ("sh", "-c", 'trap "" TERM; while :; do sleep 1; done')
+ROW = DeploymentId("d-1")
 NO_RESTARTS = [{"Name": name, "MaximumRetryCount": 0} for name in ("", "no")]
 
 
@@ -299,3 +302,20 @@ async def test_containers_of_others_are_not_listed(
     assert status == 201, text
     names = {one.name for one in await docker_space.runtime.list()}
     assert name not in names
+
+
+@pytest.mark.parametrize("is_remote", [False, True])
+async def test_a_file_can_be_read_by_anybody_inside(
+    docker_space: Space, docker: DockerOutside, tmp_path: Path, is_remote: bool
+) -> None:
+    path = None if is_remote else await Files(tmp_path / "configs").keep(ROW, b"signing key")
+    file = File("/run/keys/new folder/signing", b"signing key", path)
+    instance = await docker_space.running(await docker_space.order(files=(file,)))
+
+    word = "cat '/run/keys/new folder/signing'"
+    assert await docker.run(instance.id, "sh", "-c", word) == (0, "signing key")
+    _, mode = await docker.run(instance.id, "stat", "-c", "%a %u", file.destination)
+    assert mode.strip() == "444 0"
+    if not is_remote:
+        code, _ = await docker.run(instance.id, "sh", "-c", "echo no >/run/keys/new*/signing")
+        assert code != 0

@@ -6,7 +6,7 @@ name. Errors are classified here, once, into the classes of core.model.failures.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from ring.core.errors import EngineError
@@ -57,6 +57,29 @@ class Image:
 
 
 @dataclass(frozen=True, slots=True)
+class Login:
+    """Credentials for one registry. Nothing of them shows in a repr."""
+
+    server: str
+    username: str = field(repr=False)
+    password: str = field(repr=False)
+    source: str
+    """Where they were found, for messages: `config.username and config.password`."""
+    identity_token: str = field(default="", repr=False)
+    """Stands in for username and password where it is set."""
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """One file to be seen in an instance, read-only."""
+
+    destination: str
+    content: bytes = field(repr=False)
+    path: str | None
+    """Where it is on the engine's host, to be mounted; None: not there, so it is to be copied."""
+
+
+@dataclass(frozen=True, slots=True)
 class Order:
     """One instance to create, fully resolved. `name` is the idempotence key."""
 
@@ -65,8 +88,10 @@ class Order:
     server_id: str
     spec: DeploymentSpec
     image: Image
-    environment: Mapping[str, str]
+    environment: Mapping[str, str] = field(repr=False)
     default_host_ip: str | None = None
+    files: tuple[File, ...] = ()
+    """What the spec's volumes of the types `config` and `secret` are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,14 +211,16 @@ class Runtime(Protocol):
         """The namespace's network exists afterwards. Raises RuntimeFailure(NETWORK_FAILED)."""
         ...
 
-    async def resolve_image(self, ref: str, policy: str, pin: str | None) -> Image:
+    async def resolve_image(
+        self, ref: str, policy: str, pin: str | None, login: Login | None = None
+    ) -> Image:
         """The image, present locally; pulls by policy, or by `pin` (the row's recorded digest).
 
         Raises RuntimeFailure(IMAGE_NOT_FOUND | IMAGE_PULL_FAILED).
         """
         ...
 
-    async def remote_digest(self, ref: str) -> str | None:
+    async def remote_digest(self, ref: str, login: Login | None = None) -> str | None:
         """The registry's digest of a movable tag now; None when it cannot be told."""
         ...
 

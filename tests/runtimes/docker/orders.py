@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from ring.core.model.ids import DeploymentId, InstanceName
 from ring.core.model.spec import Config, DeploymentSpec, Network, Port, Resources, Volume
-from ring.runtimes.base import Image, Order
+from ring.runtimes.base import File, Image, Order
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -23,6 +23,7 @@ def order(
     network: Network | None = None,
     config: Config | None = None,
     default_host_ip: str | None = None,
+    files: tuple[File, ...] = (),
 ) -> Order:
     spec = DeploymentSpec(
         name="web",
@@ -45,4 +46,5 @@ def order(
         image=Image("nginx@sha256:" + "a" * 64, "sha256:" + "a" * 64),
         environment=environment or {},
         default_host_ip=default_host_ip,
+        files=files,
     )

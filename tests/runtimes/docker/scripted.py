@@ -43,6 +43,8 @@ class Script:
     """After the answer to these the connection stays open and silent."""
     asked: list[str] = field(default_factory=list)
     bodies: list[bytes] = field(default_factory=list)
+    heads: list[str] = field(default_factory=list)
+    """Request lines with their headers."""
     released: asyncio.Event = field(default_factory=asyncio.Event)
     server: asyncio.Server | None = None
 
@@ -68,6 +70,7 @@ class Script:
         method, target, _ = head.split(" ", 2)
         request = f"{method} {target}"
         self.asked.append(request)
+        self.heads.append(head)
         for line in head.lower().split("\r\n"):
             if line.startswith("content-length:"):
                 self.bodies.append(await reader.readexactly(int(line.partition(":")[2])))

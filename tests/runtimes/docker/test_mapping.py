@@ -7,7 +7,7 @@ import pytest
 from ring.core.model import labels
 from ring.core.model.observed import State
 from ring.core.model.spec import Config, Network, Port, Quantities, Resources, User, Volume
-from ring.runtimes.base import Unavailable
+from ring.runtimes.base import File, Unavailable
 from ring.runtimes.docker import mapping
 from tests.runtimes.docker.orders import order
 
@@ -259,3 +259,39 @@ def test_the_image_it_was_made_of(
     listed = mapping.listed({**LISTED, "Image": written, "ImageID": local_id})
     inspected = mapping.inspected({**INSPECTED, "Config": {"Image": written}, "Image": local_id})
     assert (listed.image_digest, inspected.image_digest) == (told, told)
+
+
+def test_files_are_mounted_read_only_and_not_by_their_volumes() -> None:
+    body = mapping.create_body(
+        order(
+            volumes=(
+                Volume(type="config", source="settings", key="a", destination="/etc/a"),
+                Volume(type="secret", source="/key", destination="/run/key"),
+            ),
+            files=(
+                File("/etc/a", b"x", "/var/lib/ring/configs/d-1/abc"),
+                File("/run/key", b"copied", None),
+            ),
+        )
+    )
+    host = body["HostConfig"]
+    assert isinstance(host, dict)
+    assert host["Mounts"] == [
+        {
+            "Type": "bind",
+            "Source": "/var/lib/ring/configs/d-1/abc",
+            "Target": "/etc/a",
+            "ReadOnly": True,
+        }
+    ]
+
+
+def test_nothing_that_an_order_carries_shows_in_it() -> None:
+    one = order(environment={"A": "canary"}, files=(File("/run/key", b"canary", None),))
+    assert "canary" not in repr(one)
+
+
+@pytest.mark.parametrize("kind", ["config", "secret"])
+def test_a_config_or_secret_is_no_named_volume(kind: str) -> None:
+    volume = Volume.model_validate({"type": kind, "source": "a", "destination": "/a"})
+    assert not mapping.is_named_volume(volume)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from ring.core.model.ids import InstanceId, InstanceName
     from ring.core.model.logs import LogLine, LogQuery
     from ring.core.model.observed import Instance
-    from ring.runtimes.base import Image, Order, Process, RuntimeEvent
+    from ring.runtimes.base import Image, Login, Order, Process, RuntimeEvent
     from ring.runtimes.docker.connection import Endpoint
 
 DEFAULT_HOST = "unix:///var/run/docker.sock"
@@ -117,11 +117,13 @@ class DockerRuntime:
     async def ensure_network(self, namespace: str) -> None:
         await self._networks.ensure(namespace)
 
-    async def resolve_image(self, ref: str, policy: str, pin: str | None) -> Image:
-        return await self._images.resolve(ref, policy, pin)
+    async def resolve_image(
+        self, ref: str, policy: str, pin: str | None, login: Login | None = None
+    ) -> Image:
+        return await self._images.resolve(ref, policy, pin, login)
 
-    async def remote_digest(self, ref: str) -> str | None:
-        return await self._images.remote_digest(ref)
+    async def remote_digest(self, ref: str, login: Login | None = None) -> str | None:
+        return await self._images.remote_digest(ref, login)
 
     async def create(self, order: Order) -> Instance:
         return await self._instances.create(order)

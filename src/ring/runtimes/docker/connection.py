@@ -13,6 +13,7 @@ import json
 import re
 from dataclasses import dataclass
 from http import HTTPStatus
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal
 from urllib.parse import urlencode, urlsplit
 
@@ -27,7 +28,8 @@ from ring.runtimes.docker import paths, payload
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
 
-Method = Literal["GET", "POST", "DELETE"]
+Method = Literal["GET", "POST", "PUT", "DELETE"]
+NO_HEADERS: Mapping[str, str] = MappingProxyType({})
 
 OLDEST_API = (1, 41)
 NEWEST_API = (1, 43)
@@ -176,20 +178,28 @@ class Connection:
         path: str,
         *,
         query: Mapping[str, str] | None = None,
-        body: payload.Payload | None = None,
+        body: payload.Payload | bytes | None = None,
+        headers: Mapping[str, str] = NO_HEADERS,
         timeout_s: float = CALL_TIMEOUT_S,
     ) -> Answer:
         """One request and its whole answer, whatever its status.
 
-        A name in the path that may hold more than a word is quoted (see paths). Raises
+        `body` is sent as JSON; bytes are a tar archive. A name in the path that may hold more than
+        a word is quoted (see paths). Raises
         RuntimeFailure(INSTANCE_REJECTED) for a path that is not clean, Unavailable.
         """
         version = await self._agreed()
-        return await self._send(method, _path(version, path, query), body, timeout_s)
+        return await self._send(method, _path(version, path, query), body, headers, timeout_s)
 
     @contextlib.asynccontextmanager
     async def stream(
-        self, method: Method, path: str, *, query: Mapping[str, str], idle_s: float | None
+        self,
+        method: Method,
+        path: str,
+        *,
+        query: Mapping[str, str],
+        idle_s: float | None,
+        headers: Mapping[str, str] = NO_HEADERS,
     ) -> AsyncIterator[Stream]:
         """A request whose answer goes on; ended on leaving.
 
@@ -207,6 +217,7 @@ class Connection:
                         self._open().request(
                             method,
                             self._url(_path(version, path, query)),
+                            headers=headers,
                             timeout=timeout,
                             allow_redirects=False,
                         )
@@ -245,7 +256,7 @@ class Connection:
 
     async def _told(self) -> payload.Payload:
         """What the engine says of itself. Raises Unavailable."""
-        answer = await self._send("GET", "/version", None, CALL_TIMEOUT_S)
+        answer = await self._send("GET", "/version", None, NO_HEADERS, CALL_TIMEOUT_S)
         if answer.status != HTTPStatus.OK:
             raise self.unavailable(f"it does not tell its version: {answer.message}")
         try:
@@ -254,17 +265,22 @@ class Connection:
             raise self.unavailable(error.message) from error
 
     async def _send(
-        self, method: Method, path: str, body: payload.Payload | None, timeout_s: float
+        self,
+        method: Method,
+        path: str,
+        body: payload.Payload | bytes | None,
+        headers: Mapping[str, str],
+        timeout_s: float,
     ) -> Answer:
         timeout = aiohttp.ClientTimeout(total=timeout_s, sock_connect=CONNECT_TIMEOUT_S)
-        content = None if body is None else json.dumps(body).encode()
-        headers = {} if body is None else {"Content-Type": "application/json"}
+        content = body if body is None or isinstance(body, bytes) else json.dumps(body).encode()
+        kind = "application/x-tar" if isinstance(body, bytes) else "application/json"
         with self.translated():
             async with self._open().request(
                 method,
                 self._url(path),
                 data=content,
-                headers=headers,
+                headers=dict(headers) | ({} if body is None else {"Content-Type": kind}),
                 timeout=timeout,
                 allow_redirects=False,
             ) as response:

@@ -16,11 +16,14 @@ from ring.runtimes.docker import references
 
 if TYPE_CHECKING:
     from ring.core.errors import EngineError
+    from ring.runtimes.base import Login
     from ring.runtimes.docker.connection import Answer
     from ring.runtimes.docker.references import Reference
 
 _NOT_FOUND = re.compile(r"\b404\b|not found|manifest unknown")
-_DENIED = re.compile(r"unauthorized|authentication required|denied|forbidden")
+_DENIED = re.compile(
+    r"unauthorized|authentication required|denied|forbidden|no basic auth credentials"
+)
 _UNREACHABLE = re.compile(
     r"connection refused|no such host|dial tcp|timeout|connection reset"
     r"|network is unreachable|server misbehaving|x509|tls:"
@@ -87,7 +90,7 @@ def missing_network(answer: Answer) -> str | None:
     return found[1] if found else None
 
 
-def of_pull(reference: Reference, text: str) -> RuntimeFailure:
+def of_pull(reference: Reference, text: str, login: Login | None = None) -> RuntimeFailure:
     """Why an image did not come, from the text of the engine or registry.
 
     The reference is taken out first: a tag `404` or a repository `forbidden` is no cause.
@@ -97,10 +100,11 @@ def of_pull(reference: Reference, text: str) -> RuntimeFailure:
     if _NOT_FOUND.search(cause):
         return not_found(reference, text)
     if _DENIED.search(cause):
+        source = login.source if login else "config.server, config.username and config.password"
         return _pull_failed(
             image,
-            f"registry authentication failed for '{image}': check config.server, "
-            f"config.username and config.password (original error: {text})",
+            f"registry authentication failed for '{image}': check {source} "
+            f"(original error: {text})",
         )
     if _UNREACHABLE.search(cause):
         return _pull_failed(

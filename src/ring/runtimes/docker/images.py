@@ -9,11 +9,12 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 from ring.runtimes.base import Image, Unavailable
-from ring.runtimes.docker import failures, paths, payload, references
+from ring.runtimes.docker import credentials, failures, paths, payload, references
 from ring.runtimes.docker.connection import LONGEST_TEXT, IdleTimeout
 from ring.runtimes.docker.pulls import SharedPulls
 
 if TYPE_CHECKING:
+    from ring.runtimes.base import Login
     from ring.runtimes.docker.connection import Connection, Stream
     from ring.runtimes.docker.references import Reference
 
@@ -42,69 +43,83 @@ class Images:
     async def close(self) -> None:
         await self._pulls.close()
 
-    async def resolve(self, written: str, policy: str, pin: str | None) -> Image:
+    async def resolve(
+        self, written: str, policy: str, pin: str | None, login: Login | None = None
+    ) -> Image:
         """See Runtime.resolve_image."""
         reference = references.parse(written)
         if not paths.are_segments(written):
             raise failures.not_found(reference, "this is no image reference")
         rule = _rule(policy)
         if pin is not None:
-            return await self._pinned(reference, rule, pin)
+            return await self._pinned(reference, rule, pin, login)
         # `always` asks the registry, but for a digest there is nothing to ask.
         if rule != "always" or reference.digest:
             found = await self._local(reference.exact)
             if found is not None:
                 return _chosen(reference, found)
-        return await self._fetched(reference, rule, shown=reference)
+        return await self._fetched(reference, rule, login, shown=reference)
 
-    async def remote_digest(self, written: str) -> str | None:
+    async def remote_digest(self, written: str, login: Login | None = None) -> str | None:
         """See Runtime.remote_digest."""
         reference = references.parse(written)
         if not paths.are_segments(written):
             return None
         if reference.digest:
             return reference.digest
-        answer = await self._connection.call("GET", f"/distribution/{paths.quoted(written)}/json")
+        answer = await self._connection.call(
+            "GET",
+            f"/distribution/{paths.quoted(written)}/json",
+            headers=credentials.headers(login),
+        )
         if answer.status != HTTPStatus.OK:
             return None
         descriptor = payload.section(payload.as_payload(answer.json()), "Descriptor")
         return payload.text(descriptor, "digest")
 
-    async def _pinned(self, reference: Reference, rule: str, pin: str) -> Image:
+    async def _pinned(
+        self, reference: Reference, rule: str, pin: str, login: Login | None
+    ) -> Image:
         """The image the row has used from its first instance on: its tag may have moved."""
         for name in (f"{reference.repository}@{pin}", pin, reference.exact):
             found = await self._local(name)
             if found is not None and (image := _matching(found, pin)):
                 return image
-        return await self._fetched(reference.at(pin), rule, shown=reference)
+        return await self._fetched(reference.at(pin), rule, login, shown=reference)
 
-    async def _fetched(self, reference: Reference, rule: str, *, shown: Reference) -> Image:
+    async def _fetched(
+        self, reference: Reference, rule: str, login: Login | None, *, shown: Reference
+    ) -> Image:
         if rule == "never":
             raise failures.not_found(
                 shown, "it is not present on the engine, and image_pull_policy=Never forbids a pull"
             )
-        key = f"{shown.written} {reference.version}"
-        await self._pulls.join(key, lambda: self._pull(reference, shown))
+        key = (shown.written, reference.version, login)
+        await self._pulls.join(key, lambda: self._pull(reference, shown, login))
         found = await self._local(reference.exact)
         if found is None:
             raise failures.not_found(shown, "the pull ended without an image")
         return _chosen(reference, found)
 
-    async def _pull(self, reference: Reference, shown: Reference) -> None:
+    async def _pull(self, reference: Reference, shown: Reference, login: Login | None) -> None:
         """Ends at the first error in the stream. Without `tag` the engine would pull all tags.
 
         An engine that does not begin to answer is away; in one that falls silent the pull hangs.
         """
         query = {"fromImage": reference.repository, "tag": reference.version}
         async with self._connection.stream(
-            "POST", "/images/create", query=query, idle_s=self._pull_idle_s
+            "POST",
+            "/images/create",
+            query=query,
+            idle_s=self._pull_idle_s,
+            headers=credentials.headers(login),
         ) as stream:
             try:
                 problem = await _problem(stream)
             except IdleTimeout as error:
                 raise failures.stalled(shown, self._pull_idle_s) from error
         if problem is not None:
-            raise failures.of_pull(shown, problem)
+            raise failures.of_pull(shown, problem, login)
 
     async def _local(self, name: str) -> _Local | None:
         """The image of this reference or id, if it is here."""

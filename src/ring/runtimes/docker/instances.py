@@ -11,7 +11,7 @@ from ring.core.model import labels
 from ring.core.model.failures import FailureClass
 from ring.core.model.ids import InstanceId
 from ring.runtimes.base import Gone, RuntimeFailure, Unavailable
-from ring.runtimes.docker import failures, mapping, payload, volumes
+from ring.runtimes.docker import failures, files, mapping, payload, volumes
 from ring.runtimes.docker.connection import CALL_TIMEOUT_S
 
 if TYPE_CHECKING:
@@ -123,6 +123,7 @@ class Instances:
             raise failures.of_create(answer, order.image.ref, order.name)
         created = InstanceId(payload.text(payload.as_payload(answer.json()), "Id"))
         try:
+            await files.copy(self._connection, created, order.files)
             return await self.inspect(created)
         except Unavailable:
             raise

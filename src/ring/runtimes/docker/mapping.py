@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from ring.runtimes.base import Order
     from ring.runtimes.docker.payload import Payload
 
+_ENGINES_OWN = frozenset({"bind", "volume"})
+"""Volumes that the engine finds by their source; the others are files of the order."""
 NETWORK_PREFIX = "ring_"
 HOST_NETWORK = "host"
 
@@ -39,7 +41,9 @@ def network_name(namespace: str) -> str:
 
 def is_named_volume(volume: Volume) -> bool:
     """Also a bind whose source is no path, in rows older than the rule against it."""
-    return volume.type == "volume" or not (volume.source or "").startswith("/")
+    if volume.type == "bind":
+        return not (volume.source or "").startswith("/")
+    return volume.type == "volume"
 
 
 def create_body(order: Order) -> dict[str, object]:
@@ -56,7 +60,10 @@ def create_body(order: Order) -> dict[str, object]:
             "NetworkMode": network,
             "Privileged": _is_privileged(spec),
             "PortBindings": _bindings(spec.ports, order.default_host_ip),
-            "Mounts": [_mount(volume) for volume in spec.volumes],
+            "Mounts": [
+                *(_mount(volume) for volume in spec.volumes if volume.type in _ENGINES_OWN),
+                *(_mounted(file.path, file.destination) for file in order.files if file.path),
+            ],
             **_limits(spec.resources),
         },
     }
@@ -138,6 +145,10 @@ def _mount(volume: Volume) -> dict[str, object]:
         "Target": volume.destination,
         "ReadOnly": volume.permission == "ro",
     }
+
+
+def _mounted(path: str, destination: str) -> dict[str, object]:
+    return {"Type": "bind", "Source": path, "Target": destination, "ReadOnly": True}
 
 
 def _limits(resources: Resources | None) -> dict[str, int]:

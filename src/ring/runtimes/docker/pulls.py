@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine
+    from collections.abc import Callable, Coroutine, Hashable
 
 
 MOST_AT_ONCE = 4
@@ -28,10 +28,12 @@ class SharedPulls:
     """
 
     def __init__(self) -> None:
-        self._in_flight: dict[str, _Shared] = {}
+        self._in_flight: dict[Hashable, _Shared] = {}
         self._places = asyncio.Semaphore(MOST_AT_ONCE)
 
-    async def join(self, key: str, pull: Callable[[], Coroutine[object, object, None]]) -> None:
+    async def join(
+        self, key: Hashable, pull: Callable[[], Coroutine[object, object, None]]
+    ) -> None:
         """Waits for the pull of this key, starting it if none runs. Raises what it raises.
 
         It waits for a place first while MOST_AT_ONCE others run.

@@ -5,9 +5,11 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from ring.core.model.images import normalised
+
+__all__ = ["Reference", "is_digest", "normalised", "parse"]
+
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
-HUB = "docker.io"
-HUB_NAMES = frozenset({HUB, "index.docker.io", "registry-1.docker.io"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,17 +47,6 @@ def parse(written: str) -> Reference:
         tag=tag if colon else None,
         digest=digest or None,
     )
-
-
-def normalised(repository: str) -> str:
-    """`redis` and `index.docker.io/library/redis` are both `docker.io/library/redis`."""
-    host, slash, path = repository.partition("/")
-    if not slash or not ("." in host or ":" in host or host == "localhost"):
-        host, path = HUB, repository
-    if host in HUB_NAMES:
-        host = HUB
-        path = path if "/" in path else f"library/{path}"
-    return f"{host}/{path}"
 
 
 def is_digest(text: str) -> bool:

@@ -17,6 +17,7 @@ from ring.runtimes.base import (
     Destroyed,
     Detached,
     Died,
+    File,
     Gone,
     Image,
     NameTaken,
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
 
     from ring.core.model.logs import Stream
     from ring.core.model.spec import DeploymentSpec
-    from ring.runtimes.base import Order
+    from ring.runtimes.base import Login, Order
 
 from ring.runtimes.fake.traffic import AtOnce, Request, Traffic
 
@@ -49,6 +50,7 @@ class Container:
     instance: Instance
     spec: DeploymentSpec
     environment: Mapping[str, str]
+    files: tuple[File, ...] = ()
     up_since: datetime | None = None
     pid: int = 0
     """Of its first process, while it lives; not one of this machine's."""
@@ -64,6 +66,8 @@ class FakeEngine:
     """Local images: reference to digest."""
     registry: dict[str, str] = field(default_factory=dict)
     """What can be pulled: reference to digest."""
+    guarded: dict[str, tuple[str, str]] = field(default_factory=dict)
+    """Who alone may pull a reference: username and password."""
     wall: Callable[[], datetime] = lambda: datetime.now(UTC)
     traffic: Traffic = field(default_factory=AtOnce)
     containers: dict[InstanceId, Container] = field(default_factory=dict)
@@ -210,7 +214,9 @@ class FakeEngine:
             self._tick(),
             image_digest=order.image.digest,
         )
-        self.containers[instance.id] = Container(instance, order.spec, order.environment)
+        self.containers[instance.id] = Container(
+            instance, order.spec, order.environment, order.files
+        )
         return instance
 
     def start(self, instance_id: InstanceId) -> None:
@@ -269,7 +275,14 @@ class FakeEngine:
             self.networks.add(name)
             self.network_creations += 1
 
-    def resolve_image(self, ref: str, policy: str, pin: str | None) -> Image:
+    def remote_digest(self, ref: str, login: Login | None) -> str | None:
+        return self.registry.get(ref) if self._lets_in(ref, login) else None
+
+    def _lets_in(self, ref: str, login: Login | None) -> bool:
+        wanted = self.guarded.get(ref)
+        return wanted is None or (login is not None and wanted == (login.username, login.password))
+
+    def resolve_image(self, ref: str, policy: str, pin: str | None, login: Login | None) -> Image:
         policy = policy.lower()
         if pin is not None:
             if pin in self.images.values() or (policy != "never" and pin in self.registry.values()):
@@ -280,6 +293,11 @@ class FakeEngine:
         if (policy == "always" and ref in self.registry) or (
             ref not in self.images and policy != "never" and ref in self.registry
         ):
+            if not self._lets_in(ref, login):
+                raise RuntimeFailure(
+                    FailureClass.IMAGE_PULL_FAILED,
+                    f"Failed to pull image '{ref}': registry authentication failed for '{ref}'",
+                )
             self.images[ref] = self.registry[ref]
         if ref not in self.images or (policy == "always" and ref not in self.registry):
             why = "image_pull_policy=Never" if policy == "never" else "manifest unknown"

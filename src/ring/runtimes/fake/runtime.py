@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from ring.core.model.ids import InstanceId, InstanceName
     from ring.core.model.logs import LogLine, LogQuery
     from ring.core.model.observed import Instance
-    from ring.runtimes.base import Order, Process
+    from ring.runtimes.base import Login, Order, Process
 
 from ring.runtimes.fake.engine import EPOCH, FakeEngine
 
@@ -89,13 +89,15 @@ class FakeRuntime:
     async def ensure_network(self, namespace: str) -> None:
         await self._ask("ensure_network", namespace, lambda: self.engine.ensure_network(namespace))
 
-    async def resolve_image(self, ref: str, policy: str, pin: str | None) -> Image:
+    async def resolve_image(
+        self, ref: str, policy: str, pin: str | None, login: Login | None = None
+    ) -> Image:
         return await self._ask(
-            "resolve_image", ref, lambda: self.engine.resolve_image(ref, policy, pin)
+            "resolve_image", ref, lambda: self.engine.resolve_image(ref, policy, pin, login)
         )
 
-    async def remote_digest(self, ref: str) -> str | None:
-        return await self._ask("remote_digest", ref, lambda: self.engine.registry.get(ref))
+    async def remote_digest(self, ref: str, login: Login | None = None) -> str | None:
+        return await self._ask("remote_digest", ref, lambda: self.engine.remote_digest(ref, login))
 
     async def create(self, order: Order) -> Instance:
         return await self._ask("create", order.name, lambda: self.engine.create(order))
