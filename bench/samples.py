@@ -18,6 +18,7 @@ from bench.figures import Pair
 from ring.clock import SystemClock
 from ring.core.plan.view import Limits
 from ring.engine.engine import Engine
+from ring.engine.operating.files import Files
 from ring.runtimes.docker import open_runtime
 from ring.store.store import Store
 
@@ -44,7 +45,14 @@ async def _paired(stand: rig.Bench, database: Path, ids: Sequence[str]) -> list[
     clock, stop = SystemClock(), asyncio.Event()
     store = Store.open(database, clock)
     runtime = open_runtime({"host": stand.engine.host})
-    engine = Engine(store, {"docker": runtime}, clock, Limits(), interval_s=NEVER_S)
+    engine = Engine(
+        store,
+        {"docker": runtime},
+        clock,
+        Limits(),
+        files=Files(database.parent / "configs"),
+        interval_s=NEVER_S,
+    )
     try:
         async with asyncio.TaskGroup() as group:
             group.create_task(engine.run(stop))

@@ -17,6 +17,7 @@ from ring.clock import SystemClock
 from ring.core.plan.planner import plan
 from ring.core.plan.view import Limits
 from ring.engine.engine import Engine
+from ring.engine.operating.files import Files
 from ring.runtimes.docker import open_runtime
 from ring.store.store import Store
 
@@ -68,7 +69,13 @@ async def _paired(stand: rig.Bench, database: Path) -> list[Pair]:
     store = Store.open(database, clock)
     runtime = open_runtime({"host": stand.engine.host})
     engine = Engine(
-        store, {"docker": runtime}, clock, Limits(), interval_s=NEVER_S, planner=passes.plan
+        store,
+        {"docker": runtime},
+        clock,
+        Limits(),
+        files=Files(database.parent / "configs"),
+        interval_s=NEVER_S,
+        planner=passes.plan,
     )
     try:
         async with asyncio.TaskGroup() as group:

@@ -43,7 +43,6 @@ NARROWER = {
     "kind": "A `worker` is kept running.",
     "image": "Image reference.",
     "environment": "Environment variables; every value is a string.",
-    "volumes.type": "What is mounted: a host path or a named volume.",
     "volumes.source": "Absolute host path, or volume name.",
     "volumes.permission": "`rw` when absent.",
     "network.mode": "The namespace's network.",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import ctypes
 import ipaddress
 import logging
 import os
@@ -24,6 +25,7 @@ from ring.core.accounts import PASSWORD_LENGTH
 from ring.core.errors import HostError, RingError
 from ring.core.plan.view import Limits
 from ring.engine.engine import Engine
+from ring.engine.operating.files import Files
 from ring.runtimes.base import RuntimeFailure
 from ring.security.passwords import hash_password, matches
 from ring.security.vault import Vault
@@ -43,6 +45,7 @@ log = logging.getLogger(__name__)
 
 PING_S = 4.0
 DEFAULT_PASSWORD = "changeme"  # noqa: S105 - the documented first password, refused off loopback
+_PR_SET_DUMPABLE = 4
 REFUSING = "Refusing to start:"
 NOT_AVAILABLE = "not available in this version of Ring"
 
@@ -51,6 +54,7 @@ def run(settings: ServerSettings) -> int:
     """Serves until SIGTERM or SIGINT. 0 after an orderly end, 1 if it cannot start."""
     logs.configure(settings.log_level, settings.log_format)
     _open_more_files()
+    _leave_no_core()
     for warning in settings.warnings:
         log.warning("%s", warning)
     try:
@@ -69,6 +73,15 @@ def _open_more_files() -> None:
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     with contextlib.suppress(OSError, ValueError):
         resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+
+
+def _leave_no_core() -> None:
+    """A core file would hold the key and every secret in use. Where a program takes cores, the
+    limit means nothing to the kernel; there the process must not be dumpable."""
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0):
+        log.warning("this process may leave a core: prctl: %s", os.strerror(ctypes.get_errno()))
 
 
 async def _serve(settings: ServerSettings) -> None:
@@ -92,7 +105,9 @@ async def _serve(settings: ServerSettings) -> None:
             Limits(
                 crash_loop_retry_s=settings.crash_loop_retry_s,
                 apply_timeout_s=settings.apply_timeout_s,
+                wait_retry_s=settings.interval_s,
             ),
+            files=Files(settings.files_dir),
             interval_s=settings.interval_s,
             default_host_ip=settings.network.default_host_ip,
             passed=telemetry.passed if telemetry.is_tracing else None,

@@ -18,9 +18,6 @@ WHOLE = [
 
 USES: dict[str, tuple[str, dict[str, Any]]] = {
     "kind=job": ("kind", {"kind": "job", "replicas": 1}),
-    "environment.secret_ref": ("environment.DB", {"environment": {"DB": {"secretRef": "db"}}}),
-    "volumes.type=config": ("volumes[0].type", {"volumes": [{**MOUNT, "type": "config"}]}),
-    "volumes.type=secret": ("volumes[0].type", {"volumes": [{**MOUNT, "type": "secret"}]}),
     "volumes.driver=nfs": (
         "volumes[0].driver",
         {"volumes": [{**MOUNT, "type": "volume", "driver": "nfs"}]},
@@ -41,11 +38,7 @@ USES: dict[str, tuple[str, dict[str, Any]]] = {
     **{
         f"config.{key}": (f"config.{key}", {"config": {key: value}})
         for key, value in (
-            ("server", "registry.test"),
-            ("username", "u"),
-            ("password", "p"),
             ("use_host_auth", True),
-            ("image_pull_secret", "s"),
             ("user", {"id": 1}),
         )
     },
@@ -77,13 +70,11 @@ def test_other_rules_still_run() -> None:
     patch = {
         **PORTS,
         "replicas": 2,
-        "environment": {"A": {"secretRef": "x"}, "1": {"secretRef": "y"}},
+        "environment": {"1": {"secretRef": "y"}},
     }
     violations = checked(patch, unavailable=UNAVAILABLE).violations
     assert [(item.code.removeprefix("deployment."), item.path) for item in violations] == [
         ("ports.range.not_available", "ports[0]"),
-        ("environment.secret_ref.not_available", "environment.A"),
-        ("environment.secret_ref.not_available", "environment.1"),
         ("ports.replicas_conflict", "ports"),
         ("replicas.ports_conflict", "replicas"),
         ("environment.key.invalid", "environment.1"),

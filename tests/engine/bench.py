@@ -6,14 +6,17 @@ import asyncio
 import itertools
 import json
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from ring.core.model.ids import GroupKey, InstanceName
 from ring.core.model.ledger import Entry, Phase
 from ring.core.model.spec import DeploymentSpec
 from ring.core.plan.view import Plan, RowChange
+from ring.engine.operating.files import Files
 from ring.runtimes.base import Image, Order
 from ring.runtimes.fake import FakeEngine, FakeRuntime
+from ring.security.vault import KEY_BYTES, Vault
 from ring.store.store import Author, Store
 from tests.virtual_time import VirtualClock, VirtualLoop, run
 
@@ -70,15 +73,26 @@ class Held:
             request.perform()
 
 
+async def at_once(work: Callable[[], T]) -> T:
+    """Instead of a thread, for which virtual time does not wait."""
+    return work()
+
+
 class Bench:
     """One loop; what runs on it is given up when the test's coroutine is done."""
 
-    def __init__(self) -> None:
+    def __init__(self, files: Path = Path("/dev/null/nowhere")) -> None:
+        """files: where configs and secrets are kept to be mounted."""
+        self.files = Files(files, run=at_once)
         self.loop = VirtualLoop()
         self.clock = VirtualClock(self.loop)
         numbers = itertools.count(1)
         self.store = Store.open(
-            None, self.clock, inline=True, new_id=lambda: f"row-{next(numbers)}"
+            None,
+            self.clock,
+            vault=Vault(b"k" * KEY_BYTES),
+            inline=True,
+            new_id=lambda: f"row-{next(numbers)}",
         )
         self.held = Held()
         images = {"nginx:1.25": DIGEST}

@@ -46,6 +46,7 @@ class Plant:
             {"docker": self.bench.runtime},
             self.bench.clock,
             Limits(),
+            files=self.bench.files,
             admission=Admission(lambda: 1 << 40),
             widths={"starts": 4, "stops": 4, "rest": 4},
             names=lambda: f"{next(self._numbers):08x}",

@@ -584,7 +584,7 @@ def test_an_engine_can_be_made_with_nothing_but_what_it_needs() -> None:
     bench = Bench()
 
     async def main() -> None:
-        engine = Engine(bench.store, {}, bench.clock, Limits())
+        engine = Engine(bench.store, {}, bench.clock, Limits(), files=bench.files)
         assert engine.capabilities() == {}
 
     bench.run(main())

@@ -128,7 +128,9 @@ def _ended(
     kind = draw(st.none() | st.sampled_from(FailureClass))
     if kind is not None:
         if isinstance(operation.action, StartInstance):
-            scene.refused(operation, kind, clean=draw(st.booleans()) and instance is None)
+            clean = draw(st.booleans()) and instance is None
+            inputs = draw(st.none() | st.integers(0, 1))
+            scene.refused(operation, kind, clean=clean, inputs=inputs)
         else:
             scene.comes_of(operation, OperationFailed(failure(kind)))
     else:

@@ -11,9 +11,6 @@ from ring.core.rules.security import SETTINGS
 UNAVAILABLE: frozenset[str] = frozenset(
     {
         "kind=job",
-        "environment.secret_ref",
-        "volumes.type=config",
-        "volumes.type=secret",
         "volumes.driver=nfs",
         "volumes.relabel",
         "ports.range",
@@ -30,11 +27,7 @@ UNAVAILABLE: frozenset[str] = frozenset(
         "network.policy",
         "health_checks",
         "autoscale",
-        "config.server",
-        "config.username",
-        "config.password",
         "config.use_host_auth",
-        "config.image_pull_secret",
         "config.user",
         "security",
         *SETTINGS,

@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import os
 import random
 from typing import TYPE_CHECKING
 
+from ring.core.errors import HostError
 from ring.core.model.observed import State
 from ring.core.plan.planner import plan
 from ring.engine.delivering.deliveries import Deliveries
 from ring.engine.delivering.posting import Poster
+from ring.engine.inputs import Inputs
 from ring.engine.journal import Journal
 from ring.engine.observing.observer import Observer
 from ring.engine.observing.orphans import Orphans
 from ring.engine.operating.admission import Admission
 from ring.engine.operating.executor import RuntimeExecutor
 from ring.engine.operating.operations import Operations
+from ring.engine.operating.resolving import Resolver, Unresolved, has_files
 from ring.engine.operating.starting import Starter
 from ring.engine.reading.logs import Logs
 from ring.engine.reconciler import Reconciler, random_suffix
@@ -34,6 +38,7 @@ if TYPE_CHECKING:
     from ring.core.model.ids import DeploymentId, GroupKey
     from ring.core.model.observed import Instance
     from ring.core.plan.view import Limits, NameSource, Now, Plan, View
+    from ring.engine.operating.files import Files
     from ring.engine.reconciler import Passed
     from ring.engine.sampling.machine import Machine
     from ring.runtimes.registry import Registry
@@ -68,6 +73,7 @@ class Engine:
         clock: Clock,
         limits: Limits,
         *,
+        files: Files,
         interval_s: float = 10.0,
         default_host_ip: str | None = None,
         admission: Admission | None = None,
@@ -84,7 +90,9 @@ class Engine:
         self._tasks: asyncio.TaskGroup | None = None
         self._spawned: set[asyncio.Task[None]] = set()
         self._wakeups = Wakeups(clock)
-        store.listen(self.wake)
+        self._inputs = Inputs()
+        self._files = files
+        store.listen(self._written)
         self._journal = Journal(store)
         self._poster = Poster()
         self._deliveries = Deliveries(store.webhooks, clock, self._poster, interval_s=interval_s)
@@ -106,14 +114,18 @@ class Engine:
         self.statistics = Statistics(
             store, runtimes, self.observers, clock, interval_s=interval_s, machine=machine
         )
-        starter = Starter(
+        self._resolver = Resolver(store, self._inputs)
+        self._starter = Starter(
             store.server_id,
             clock,
             admission or Admission(),
+            resolver=self._resolver,
+            files=files,
+            journal=self._journal,
             limits=limits,
             default_host_ip=default_host_ip,
         )
-        executor = RuntimeExecutor(store, runtimes, self.observers, starter)
+        executor = RuntimeExecutor(store, runtimes, self.observers, self._starter)
         self.operations = Operations(
             clock,
             executor,
@@ -127,6 +139,8 @@ class Engine:
             wakeups=self._wakeups,
             operations=self.operations,
             observers=self.observers,
+            inputs=self._inputs,
+            purged=self._purged,
             limits=limits,
             names=names,
             planner=planner,
@@ -157,8 +171,9 @@ class Engine:
             return False
         try:
             async with asyncio.timeout(REGISTRY_ANSWER_S):
-                now = await runtime.remote_digest(row.spec.image)
-        except (TimeoutError, RuntimeFailure):
+                login = self._resolver.login(row)
+                now = await runtime.remote_digest(row.spec.image, login)
+        except (TimeoutError, RuntimeFailure, Unresolved):
             return False
         return now is not None and now != row.image_digest
 
@@ -177,6 +192,7 @@ class Engine:
             others.append(group.create_task(self._kept_up("journal", self._journal.run)))
             others.append(group.create_task(self._kept_up("statistics", self.statistics.run)))
             others.append(group.create_task(self._kept_up("webhooks", self._deliveries.run)))
+            others.append(group.create_task(_survived(self._sweep_files())))
             await stop.wait()
             passes.cancel()
             await asyncio.gather(self.operations.drain(DRAIN_S), self._deliveries.drain(DRAIN_S))
@@ -210,6 +226,37 @@ class Engine:
         task.add_done_callback(self._spawned.discard)
         task.add_done_callback(lambda _: work.close())  # given up before it had begun
         return task
+
+    def _written(self, key: GroupKey) -> None:
+        """What a user wants of the group has changed, or what it refers to."""
+        self._inputs.note(key)
+        self.wake(key)
+
+    def _purged(self, row: Deployment) -> None:
+        self._starter.gone(row.id)
+        if has_files(row):
+            with contextlib.suppress(RuntimeError):  # on the way down: the next start does it
+                self._spawn(self._drop_files(row.id))
+
+    async def _drop_files(self, deployment_id: DeploymentId) -> None:
+        try:
+            await self._files.drop(deployment_id)
+        except HostError as error:
+            log.warning("%s", error.message)
+
+    async def _sweep_files(self) -> None:
+        """What a server that was killed has left of rows that are gone, or only begun.
+
+        What belongs to no row that this store knows of may be another server's, and stays.
+        """
+        try:
+            for owner in await self._files.owners():
+                if self._store.is_tombstone(owner):
+                    await self._files.drop(owner)
+                elif self._store.deployment(owner) is not None:
+                    await self._files.tidy(owner)
+        except HostError as error:
+            log.warning("%s", error.message)
 
     def _changed(self, deployment_id: DeploymentId) -> None:
         row = self._store.deployment(deployment_id)

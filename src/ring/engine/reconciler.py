@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from ring.core.model.deployment import Deployment
     from ring.core.model.ids import GroupKey
     from ring.core.plan.view import Limits, NameSource, Plan
+    from ring.engine.inputs import Inputs
     from ring.engine.observing.observer import Observer
     from ring.engine.operating.operations import Operations
     from ring.engine.wakeups import Wakeups
@@ -50,6 +51,8 @@ class Reconciler:
         wakeups: Wakeups,
         operations: Operations,
         observers: Mapping[str, Observer],
+        inputs: Inputs,
+        purged: Callable[[Deployment], None],
         limits: Limits,
         names: NameSource = random_suffix,
         planner: Callable[[View, Now, NameSource], Plan] = plan,
@@ -60,6 +63,8 @@ class Reconciler:
         self._wakeups = wakeups
         self._operations = operations
         self._observers = observers
+        self._inputs = inputs
+        self._purged = purged
         self._limits = limits
         self._names = names
         self._planner = planner
@@ -97,6 +102,7 @@ class Reconciler:
             },
             memory=self._memory.get(key, Memory()),
             limits=self._limits,
+            inputs=self._inputs.count(key),
         )
 
     async def _pass(self, key: GroupKey) -> bool:
@@ -118,11 +124,14 @@ class Reconciler:
             self._memory[key] = made.memory
         else:
             self._memory.pop(key, None)
+            self._inputs.forget(key)
         self._operations.forget(key, made.folded)
+        for row in made.purge:
+            self._purged(row)
         for operation in made.cancel:
             self._operations.cancel(key, operation)
-        for row, reason in made.reasons.items():
-            log.debug("%s (%s): %s", _text(key), row, reason)
+        for row_id, reason in made.reasons.items():
+            log.debug("%s (%s): %s", _text(key), row_id, reason)
         runtime_of = {row.id: row.spec.runtime for row in view.rows}
         for action in made.actions:
             self._operations.begin(key, runtime_of[action.deployment_id], action)

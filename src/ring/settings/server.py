@@ -9,6 +9,7 @@ from ring.core.model.quantities import QuantityError, parse_duration
 from ring.settings.contexts import Context, pick_context
 from ring.settings.dashboard import DashboardSettings, dashboard
 from ring.settings.database import find_database
+from ring.settings.files import files_dir
 from ring.settings.known import unknown_keys
 from ring.settings.network import NetworkSettings, network
 from ring.settings.sources import Environ, Table, config_dir, read_config
@@ -62,6 +63,8 @@ class ServerSettings:
     make_database_dir: bool
     """The path is a default one: its directory is made (0700) when missing."""
     config_dir: Path
+    files_dir: Path
+    """Of configs and secrets that are mounted; made when the first one is."""
     network: NetworkSettings
     dashboard: DashboardSettings
     runtimes: Mapping[str, RuntimeTable]
@@ -101,6 +104,7 @@ def load_server_settings(
         database_path=database.path,
         make_database_dir=database.is_default,
         config_dir=config_dir(environ),
+        files_dir=files_dir(environ),
         network=network(server.table("network")),
         dashboard=dashboard(document, environ, warnings),
         runtimes=_runtimes(server.table("runtime"), environ),

@@ -69,6 +69,7 @@ class Scene:
         self.operations: list[OperationView] = []
         self.outcomes: list[Outcome] = []
         self.memory = Memory()
+        self.inputs = 0
         self.passed = 0.0
         self.jumped = timedelta()
         self._numbers = itertools.count(1)
@@ -227,9 +228,10 @@ class Scene:
         message: str = "the engine says no",
         *,
         clean: bool = True,
+        inputs: int | None = None,
     ) -> Outcome:
         """The start in flight fails."""
-        return self.comes_of(operation, StartFailed(Failure(kind, message), clean))
+        return self.comes_of(operation, StartFailed(Failure(kind, message), clean, inputs))
 
     def comes_away(self) -> None:
         """Every removal in flight succeeds."""
@@ -253,6 +255,7 @@ class Scene:
             runtimes=runtimes,
             memory=self.memory,
             limits=self.limits,
+            inputs=self.inputs,
         )
 
     def plan(self) -> Plan:

@@ -342,6 +342,73 @@ def test_a_missing_config_does_not_show_while_an_instance_lives() -> None:
     assert after(scene.plan(), row).status is Status.RUNNING
 
 
+# starts for which something is missing
+
+MISSING = {
+    FailureClass.CONFIG_UNREADABLE: ("config_load_error", False),
+    FailureClass.SECRET_UNREADABLE: ("secret_load_error", False),
+    FailureClass.SECRET_UNRESOLVED: ("secret_resolution_error", False),
+    FailureClass.PULL_SECRET_UNRESOLVED: ("image_pull_secret_resolution_error", False),
+    FailureClass.MOUNTED_SECRET_MISSING: ("volume_resolution_error", False),
+    FailureClass.MOUNTED_CONFIG_MISSING: ("volume_resolution_error", True),
+}
+
+
+@pytest.mark.parametrize("status", [Status.CREATING, Status.RUNNING])
+@pytest.mark.parametrize("kind", MISSING)
+def test_what_is_missing_is_told_and_costs_nothing(kind: FailureClass, status: Status) -> None:
+    reason, shows = MISSING[kind]
+    scene = Scene()
+    row = scene.row(status)
+    scene.refused(starting(scene, row), kind, "Secret 'db' not found", inputs=0)
+    made = scene.step()
+    assert told(made) == [(Level.ERROR, reason, "scheduler")]
+    assert made.events[0].message == "Secret 'db' not found"
+    assert scene.now(row).status is (Status.CONFIG_ERROR if shows else status)
+    assert scene.now(row).restart_count == 0
+    assert scene.ledger == {}
+    assert made.wake_at == scene.mono + 10
+    scene.wait(9.9)
+    assert is_empty(scene.step())
+    scene.wait(0.1)
+    assert len(scene.step().actions) == 1
+
+
+def test_what_is_missing_is_looked_for_at_once_when_anything_was_written() -> None:
+    scene = Scene()
+    row = scene.row(Status.CREATING, replicas=3)
+    scene.refused(starting(scene, row), FailureClass.SECRET_UNRESOLVED, inputs=0)
+    scene.step()
+    assert scene.plan().actions == ()
+    scene.inputs = 1
+    assert len(scene.step().actions) == 3
+
+
+def test_a_write_between_the_look_and_its_outcome_is_not_lost() -> None:
+    scene = Scene()
+    row = scene.row(Status.CREATING)
+    scene.inputs = 1
+    scene.refused(starting(scene, row), FailureClass.SECRET_UNRESOLVED, inputs=0)
+    made = scene.step()
+    assert reasons(made) == ["secret_resolution_error"]
+    assert len(made.actions) == 1
+
+
+def test_a_write_does_not_shorten_a_wait_for_something_else() -> None:
+    scene, _ = failed(FailureClass.CONFIG_MISSING)
+    scene.step()
+    scene.inputs = 1
+    assert scene.plan().actions == ()
+
+
+def test_a_missing_config_that_is_mounted_does_not_show_while_an_instance_lives() -> None:
+    scene = Scene()
+    row = scene.row(Status.RUNNING, replicas=2)
+    scene.up(row)
+    scene.refused(starting(scene, row), FailureClass.MOUNTED_CONFIG_MISSING, inputs=0)
+    assert after(scene.plan(), row).status is Status.RUNNING
+
+
 def test_a_cancelled_start_means_nothing() -> None:
     scene = Scene()
     row = scene.row(Status.RUNNING, replicas=0)

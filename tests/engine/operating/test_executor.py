@@ -26,16 +26,20 @@ from ring.core.model.operations import (
     StartInstance,
 )
 from ring.core.plan.view import Limits
+from ring.engine.inputs import Inputs
 from ring.engine.journal import Journal
 from ring.engine.observing.observer import Observer
 from ring.engine.operating.admission import Admission
 from ring.engine.operating.executor import RuntimeExecutor
 from ring.engine.operating.last_words import LONGEST_LINE
+from ring.engine.operating.resolving import Resolver
 from ring.engine.operating.starting import FINISH_S, Starter
 from ring.runtimes.base import RuntimeFailure, Unavailable
 from tests.engine.bench import AUTHOR, DIGEST, Bench
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from ring.core.model.deployment import Deployment
     from ring.core.model.ids import InstanceName
     from ring.runtimes.base import Order
@@ -48,11 +52,12 @@ class Shop:
 
     def __init__(self, bench: Bench, *, memory_bytes: int = GIB) -> None:
         self.bench = bench
+        self.journal = Journal(bench.store)
         self.observer = Observer(
             bench.runtime,
             bench.store,
             bench.clock,
-            Journal(bench.store),
+            self.journal,
             interval_s=10.0,
             changed=lambda _: None,
             resynced=lambda *_: None,
@@ -66,6 +71,9 @@ class Shop:
                 bench.store.server_id,
                 bench.clock,
                 Admission(lambda: memory_bytes),
+                resolver=Resolver(bench.store, Inputs()),
+                files=bench.files,
+                journal=self.journal,
                 limits=Limits(apply_timeout_s=60.0),
                 default_host_ip="127.0.0.1",
             ),
@@ -113,18 +121,6 @@ def test_a_start_makes_network_image_and_instance_and_notes_it() -> None:
         }
         assert bench.engine.networks == {"ring_media"}
         assert shop.noted(row) == (result.instance,)
-
-    bench.run(main())
-
-
-def test_a_secret_is_no_plain_value() -> None:
-    bench = Bench()
-
-    async def main() -> None:
-        row = await bench.accept(environment={"DB": {"secretRef": "db"}})
-        result = await Shop(bench).start(row)
-        assert isinstance(result, Started)
-        assert "DB" not in bench.engine.containers[result.instance.id].environment
 
     bench.run(main())
 
@@ -380,6 +376,45 @@ def test_a_resumed_start_goes_on_from_where_it_was(running: bool) -> None:
         assert isinstance(result, Started)
         assert (result.instance.id, result.instance.state) == (found.id, State.RUNNING)
         assert result.instance.image_digest == DIGEST
+
+    bench.run(main())
+
+
+@pytest.mark.parametrize("is_remote", [False, True])
+def test_a_resumed_start_begins_anew_where_files_may_not_have_been_copied(
+    tmp_path: Path, is_remote: bool
+) -> None:
+    bench = Bench(tmp_path / "run" / "configs")
+    bench.runtime.is_remote = is_remote
+
+    async def main() -> None:
+        volume = {"type": "secret", "source": "key", "destination": "/run/key"}
+        row = await bench.accept(volumes=[volume])
+        await bench.store.secrets.create("media", "key", "value", AUTHOR)
+        name = bench.name()
+        made = bench.made(bench.order(row, name))
+        result = await Shop(bench).start(row, name, resume=True)
+        assert isinstance(result, Started)
+        (container,) = bench.engine.containers.values()
+        assert (container.instance.id != made.id) is is_remote
+        assert bool(container.files) is is_remote
+
+    bench.run(main())
+
+
+def test_a_late_create_whose_files_may_not_have_been_copied_is_removed() -> None:
+    bench = Bench()
+    bench.runtime.is_remote = True
+
+    async def main() -> None:
+        volume = {"type": "secret", "source": "key", "destination": "/run/key"}
+        row = await bench.accept(volumes=[volume])
+        await bench.store.secrets.create("media", "key", "value", AUTHOR)
+        name = bench.name()
+        bench.made(bench.order(row, name))
+        result = await Shop(bench).start(row, name)
+        assert "without all its files" in failed(result, FailureClass.OTHER, clean=True)
+        assert bench.engine.containers == {}
 
     bench.run(main())
 

@@ -76,6 +76,9 @@ class Driver:
             (self.rng.choice((0.5, 1.0, 4.0)), self.apply),
             (self.rng.choice((0.1, 0.3, 1.0)), self.delete),
             (0.3, self.change_minds),
+            (0.5, self.write_secret),
+            (0.5, self.delete_secret),
+            (0.5, self.write_config),
             (20, self.next_timer),
             (2, self.long_time),
             (1, self.jump_clock),
@@ -104,6 +107,7 @@ class Driver:
         except Violation as violation:
             self.report.violation = str(violation)
         await self.world.kill()
+        self.world.close()
         return self.report
 
     async def step(self, number: int, choices: Sequence[Step], weights: Sequence[float]) -> None:
@@ -278,7 +282,9 @@ class Driver:
         name = self.rng.choice(NAMES)
         image = self.rng.choices((*IMAGES, "missing:1"), IMAGE_WEIGHTS)[0]
         port = 8080 if name == "db" else None
-        wanted = spec(name, 1 if port else self.rng.randrange(5), image, port)
+        secret, config = self.rng.random() < 0.3, self.rng.random() < 0.2
+        replicas = 1 if port else self.rng.randrange(5)
+        wanted = spec(name, replicas, image, port, secret=secret, config=config)
         force, if_changed = self.rng.random() < 0.1, self.rng.random() < 0.7
         await self.world.apply(wanted, force=force, if_changed=if_changed)
         return f"{name} x {wanted.replicas} {image}"
@@ -290,6 +296,15 @@ class Driver:
         row = self.rng.choice(rows)
         await self.world.delete(row.id)
         return row.spec.name
+
+    async def write_secret(self) -> str:
+        return await self.world.write_secret()
+
+    async def delete_secret(self) -> str:
+        return await self.world.delete_secret()
+
+    async def write_config(self) -> str:
+        return await self.world.write_config(self.rng.choice(('{"main":"a"}', '{"other":1}', "?")))
 
     async def change_minds(self) -> str:
         """Several people write at the same time."""
@@ -395,6 +410,8 @@ class Driver:
         world = self.world
         world.engine.come_back()
         world.is_disk_full = False
+        await world.write_secret()
+        await world.write_config('{"main":"b"}')
         world.held.flowing = True
         for request in (*world.held.answers, *world.held.requests):
             if request.what == "create" and request.answer.done():

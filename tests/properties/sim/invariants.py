@@ -162,6 +162,7 @@ class Watch:
             isinstance(o.result, StartFailed)
             and o.action.deployment_id == before.id
             and o.result.failure.kind is not FailureClass.CANCELLED
+            and o.result.inputs is None  # what is missing costs nothing
             for o in view.outcomes
         )
         made = self._pending[2] if self._pending else None

@@ -5,20 +5,28 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
+import tempfile
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ring.core.errors import RingError
+from ring.core.errors import NotFound, RingError
 from ring.core.model.ids import DeploymentId, InstanceName
 from ring.core.model.spec import DeploymentSpec
 from ring.core.plan.planner import plan
 from ring.core.plan.view import Limits
 from ring.engine.engine import Engine
 from ring.engine.operating.admission import Admission
+from ring.engine.operating.files import Files
 from ring.runtimes.base import Image, Order
 from ring.runtimes.fake import FakeEngine, FakeRuntime, Request
+from ring.security.vault import KEY_BYTES, Vault
+from ring.store.configs import Draft
+from ring.store.records import Wanted
 from ring.store.store import Author, Store
 from ring.store.trouble import StoreError
+from tests.engine.bench import at_once
 from tests.properties.sim import invariants
 from tests.virtual_time import VirtualClock, VirtualLoop
 
@@ -40,6 +48,7 @@ IMAGES = {
 }
 LIMITS = Limits(crash_loop_retry_s=120.0, apply_timeout_s=60.0)
 INTERVAL_S = 10.0
+SECRET, CONFIG = "key", "settings"
 SHUTDOWN_S = 10.0
 
 
@@ -125,7 +134,8 @@ class World:
         self.writes = 0
         self.holds: list[asyncio.Future[None]] = []
         self.watch = invariants.Watch(self)
-        first = Store.open(None, self.clock, inline=True, new_id=self._uuid)
+        vault = Vault(b"k" * KEY_BYTES)
+        first = Store.open(None, self.clock, vault=vault, inline=True, new_id=self._uuid)
         self.store = self._process_store(first)
         self.runtime = SimRuntime(self.engine)
         self.server: Engine | None = None
@@ -134,6 +144,10 @@ class World:
         self.foreign = self._foreign("another server") | self._foreign(self.store.server_id)
         self.held.noticed = self.watch.happened
         self.author = Author(user_id="sim", may_create_namespace=True)
+        self._folder = tempfile.TemporaryDirectory()
+
+    def close(self) -> None:
+        self._folder.cleanup()
 
     def _foreign(self, server_id: str) -> set[InstanceId]:
         """A container of a deployment that nobody here knows."""
@@ -174,6 +188,7 @@ class World:
             {"docker": self.runtime},
             self.clock,
             LIMITS,
+            files=Files(Path(self._folder.name) / "configs", run=at_once),
             interval_s=INTERVAL_S,
             admission=Admission(lambda: 1 << 40),
             widths={"starts": 4, "stops": 32, "rest": 8},
@@ -247,6 +262,27 @@ class World:
         with contextlib.suppress(RingError):
             await self.store.delete(deployment_id, self.author)
 
+    async def write_secret(self) -> str:
+        """Somebody writes it, whether it was there or not."""
+        with contextlib.suppress(NotFound):  # before there is anything at all
+            for known in self.store.secrets.listed(Wanted()):
+                await self.store.secrets.replace(known.id, "y", self.author)
+                return "written"
+            await self.store.secrets.create("sim", SECRET, "x", self.author)
+        return "made"
+
+    async def delete_secret(self) -> str:
+        for known in self.store.secrets.listed(Wanted()):
+            await self.store.secrets.delete(known.id, self.author, even_if_referenced=True)
+        return "gone"
+
+    async def write_config(self, data: str) -> str:
+        with contextlib.suppress(RingError):
+            for known in self.store.configs.ids(Wanted()):
+                await self.store.configs.delete(known, self.author)
+            await self.store.configs.create("sim", Draft(CONFIG, data, ""), self.author)
+        return data
+
     def entries(self) -> list[Entry]:
         """The whole ledger."""
         return [e for key in self.store.groups() for e in self.store.ledger(key).values()]
@@ -255,9 +291,28 @@ class World:
         return [i for i, c in self.engine.containers.items() if c.instance.is_live]
 
 
-def spec(name: str, replicas: int, image: str, port: int | None = None) -> DeploymentSpec:
-    ports = "" if port is None else f',"ports":[{{"published":{port},"target":80}}]'
-    return DeploymentSpec.model_validate_json(
-        f'{{"name":"{name}","namespace":"sim","runtime":"docker","image":"{image}",'
-        f'"replicas":{replicas}{ports}}}'
-    )
+def spec(
+    name: str,
+    replicas: int,
+    image: str,
+    port: int | None = None,
+    *,
+    secret: bool = False,
+    config: bool = False,
+) -> DeploymentSpec:
+    """secret, config: it refers to the only one there may be."""
+    body: dict[str, object] = {
+        "name": name,
+        "namespace": "sim",
+        "runtime": "docker",
+        "image": image,
+        "replicas": replicas,
+    }
+    if port is not None:
+        body["ports"] = [{"published": port, "target": 80}]
+    if secret:
+        body["environment"] = {"KEY": {"secretRef": SECRET}}
+    if config:
+        mount = {"type": "config", "source": CONFIG, "key": "main", "destination": "/etc/main"}
+        body["volumes"] = [{**mount, "permission": "ro"}]
+    return DeploymentSpec.model_validate_json(json.dumps(body))

@@ -8,8 +8,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Final
 
 from ring.core.model.status import Status
+
+SCHEDULER: Final = "scheduler"
+"""The component of what no runtime tells."""
 
 
 class FailureClass(StrEnum):
@@ -18,6 +22,12 @@ class FailureClass(StrEnum):
     INSTANCE_REJECTED = "instance_rejected"
     NETWORK_FAILED = "network_failed"
     CONFIG_MISSING = "config_missing"
+    CONFIG_UNREADABLE = "config_unreadable"
+    SECRET_UNREADABLE = "secret_unreadable"  # noqa: S105 - the name of a class
+    SECRET_UNRESOLVED = "secret_unresolved"  # noqa: S105 - the name of a class
+    PULL_SECRET_UNRESOLVED = "pull_secret_unresolved"  # noqa: S105 - the name of a class
+    MOUNTED_CONFIG_MISSING = "mounted_config_missing"
+    MOUNTED_SECRET_MISSING = "mounted_secret_missing"  # noqa: S105 - the name of a class
     PORT_IN_USE = "port_in_use"
     INSUFFICIENT_RESOURCES = "insufficient_resources"
     FILE_SYSTEM = "file_system"
@@ -50,6 +60,13 @@ class Treatment:
     """None: the status does not change."""
     reason: str
     disposition: Disposition
+    component: str | None = None
+    """Who tells of it; None: the runtime."""
+
+
+def _unresolved(reason: str, status: Status | None = None) -> Treatment:
+    """Something that a deployment refers to is not there: a wait until it is."""
+    return Treatment(status, reason, Disposition.WAIT, SCHEDULER)
 
 
 TREATMENT: dict[FailureClass, Treatment] = {
@@ -66,6 +83,14 @@ TREATMENT: dict[FailureClass, Treatment] = {
         Status.NETWORK_ERROR, "network_creation_failed", Disposition.RETRY
     ),
     FailureClass.CONFIG_MISSING: Treatment(Status.CONFIG_ERROR, "config_error", Disposition.WAIT),
+    FailureClass.CONFIG_UNREADABLE: _unresolved("config_load_error"),
+    FailureClass.SECRET_UNREADABLE: _unresolved("secret_load_error"),
+    FailureClass.SECRET_UNRESOLVED: _unresolved("secret_resolution_error"),
+    FailureClass.PULL_SECRET_UNRESOLVED: _unresolved("image_pull_secret_resolution_error"),
+    FailureClass.MOUNTED_CONFIG_MISSING: _unresolved(
+        "volume_resolution_error", Status.CONFIG_ERROR
+    ),
+    FailureClass.MOUNTED_SECRET_MISSING: _unresolved("volume_resolution_error"),
     FailureClass.PORT_IN_USE: Treatment(Status.ERROR, "port_allocation_failed", Disposition.RETRY),
     FailureClass.INSUFFICIENT_RESOURCES: Treatment(
         Status.INSUFFICIENT_RESOURCES, "insufficient_resources", Disposition.PERMANENT
@@ -75,6 +100,6 @@ TREATMENT: dict[FailureClass, Treatment] = {
     ),
     FailureClass.OTHER: Treatment(Status.ERROR, "runtime_error", Disposition.RETRY),
     FailureClass.UNAVAILABLE: Treatment(None, "runtime_unavailable", Disposition.WAIT),
-    FailureClass.TIMEOUT: Treatment(None, "apply_timeout", Disposition.RETRY),
+    FailureClass.TIMEOUT: Treatment(None, "apply_timeout", Disposition.RETRY, SCHEDULER),
     FailureClass.CANCELLED: Treatment(None, "cancelled", Disposition.WAIT),
 }

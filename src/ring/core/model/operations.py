@@ -65,6 +65,8 @@ class StartFailed:
     failure: Failure
     clean: bool
     """True: certainly nothing was left behind under the name."""
+    inputs: int | None = None
+    """View.inputs as it was when something that the row refers to was looked for, and missing."""
 
 
 @dataclass(frozen=True, slots=True)

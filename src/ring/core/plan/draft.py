@@ -9,9 +9,12 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ring.core.model.events import EventDraft, Level
+from ring.core.model.failures import SCHEDULER
 from ring.core.model.ledger import Entry, Phase, Why
 from ring.core.model.operations import RemoveInstance, StartInstance
 from ring.core.plan.view import Memory, Plan, RowChange
+
+__all__ = ["SCHEDULER", "Draft", "RowDraft"]
 
 if TYPE_CHECKING:
     from ring.core.model.deployment import Deployment
@@ -19,8 +22,6 @@ if TYPE_CHECKING:
     from ring.core.model.observed import Instance, Listing
     from ring.core.model.operations import Action, OperationView, Outcome
     from ring.core.plan.view import Limits, NameSource, Now, View
-
-SCHEDULER = "scheduler"
 
 
 class Draft:
@@ -43,6 +44,7 @@ class Draft:
         memory = view.memory
         self.due = dict(memory.due)
         self.hold = dict(memory.hold)
+        self.lacking = dict(memory.lacking)
         self.healthy_since = dict(memory.healthy_since)
         self.batch_end = dict(memory.batch_end)
         self.settle_at = dict(memory.settle_at)
@@ -80,6 +82,7 @@ class Draft:
             memory=Memory(
                 due={row: due for row, due in self.due.items() if row in rows},
                 hold=kept(self.hold),
+                lacking={row: lack for row, lack in self.lacking.items() if row in rows},
                 healthy_since=kept(self.healthy_since),
                 batch_end=kept(self.batch_end),
                 settle_at={n: at for n, at in self.settle_at.items() if n in names},

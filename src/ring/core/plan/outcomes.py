@@ -21,7 +21,6 @@ from ring.core.model.operations import (
 )
 from ring.core.model.status import RETRIED, Status
 from ring.core.plan import attaching, budget
-from ring.core.plan.draft import SCHEDULER
 
 if TYPE_CHECKING:
     from ring.core.model.observed import Instance
@@ -107,36 +106,47 @@ def _start_failed(row: RowDraft, outcome: Outcome, result: StartFailed) -> None:
         return
     if row.row.halt_reason is not None:
         return  # what was in flight beside the failure that halted it changes nothing any more
-    _treat(row, outcome, result.failure)
+    _treat(row, outcome, result)
     for waiting in row.entries(Phase.CREATING):
         operation = row.operation(waiting.name)
         if operation is not None and not operation.begun:
             row.cancel_start(waiting, Why.FAILED_CREATE)
 
 
-def _treat(row: RowDraft, outcome: Outcome, failure: Failure) -> None:
+def _treat(row: RowDraft, outcome: Outcome, result: StartFailed) -> None:
+    failure = result.failure
     treatment = TREATMENT[failure.kind]
     row.failed = True
     match treatment.disposition:
         case Disposition.WAIT:
-            _wait(row, failure)
+            _wait(row, failure, result.inputs)
         case Disposition.PERMANENT:
             _halt(row, failure)
         case Disposition.RETRY:
             if outcome.since < row.draft.batch_end.get(row.row.id, outcome.since):
                 return  # one of several in flight together: counted with the first
             row.draft.batch_end[row.row.id] = row.now.mono
-            component = SCHEDULER if failure.kind is FailureClass.TIMEOUT else ""
             budget.count(row)
             message = f"{failure.message} (failure {budget.outlook(row)})"
-            row.event(Level.ERROR, treatment.reason, message, component)
+            row.event(Level.ERROR, treatment.reason, message, treatment.component or "")
             if treatment.status is not None:
                 _show(row, treatment.status)
         case _ as never:
             assert_never(never)
 
 
-def _wait(row: RowDraft, failure: Failure) -> None:
+def _wait(row: RowDraft, failure: Failure, inputs: int | None) -> None:
+    treatment = TREATMENT[failure.kind]
+    if inputs is not None:
+        row.draft.lacking[row.row.id] = (inputs, row.now.mono + row.limits.wait_retry_s)
+        row.event(Level.ERROR, treatment.reason, failure.message, treatment.component or "")
+    else:
+        _hold(row, failure)
+    if treatment.status is not None and not row.entries(Phase.LIVE):
+        _show(row, treatment.status)
+
+
+def _hold(row: RowDraft, failure: Failure) -> None:
     treatment = TREATMENT[failure.kind]
     limits = row.limits
     away = failure.kind is FailureClass.UNAVAILABLE
@@ -154,8 +164,6 @@ def _wait(row: RowDraft, failure: Failure) -> None:
             f"The {row.runtime} runtime does not carry out a create (tried again until it does)"
         )
         row.event(Level.WARNING, treatment.reason, message)
-    if treatment.status is not None and not row.entries(Phase.LIVE):
-        _show(row, treatment.status)
 
 
 def _halt(row: RowDraft, failure: Failure) -> None:

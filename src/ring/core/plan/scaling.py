@@ -61,12 +61,19 @@ def _obstacles(row: RowDraft) -> Iterator[str]:
         yield "an older revision is still being removed"
     if row.row.spec.ports and row.entries(Phase.STOPPING, Phase.COUNTED):
         yield "the instance that holds its ports is still being removed"
-    waits_until = max(budget.due_at(row), row.draft.hold.get(row.row.id, 0.0))
+    holds = (row.draft.hold.get(row.row.id, 0.0), _lacking_until(row))
+    waits_until = max(budget.due_at(row), *holds)
     if waits_until > row.now.mono:
         row.draft.wake(waits_until)
         yield f"next attempt in {waits_until - row.now.mono:.0f} s"
     if row.row.status is Status.CRASH_LOOP_BACK_OFF and budget.attempts(row, *PRESENT):
         yield ATTEMPT_UNDER_WAY
+
+
+def _lacking_until(row: RowDraft) -> float:
+    """Something that was missing is looked for again then; at once when anything was written."""
+    seen, until = row.draft.lacking.get(row.row.id, (0, 0.0))
+    return until if seen == row.draft.view.inputs else 0.0
 
 
 def _older_remains(row: RowDraft) -> bool:

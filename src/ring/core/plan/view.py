@@ -41,6 +41,9 @@ class Memory:
     """A persisted next_create_at and the monotonic time it was read as."""
     hold: Mapping[DeploymentId, float] = field(default_factory=dict)
     """No create before this monotonic time (waits that are not persisted)."""
+    lacking: Mapping[DeploymentId, tuple[int, float]] = field(default_factory=dict)
+    """Something that the row refers to was missing at this count of View.inputs: no create before
+    this monotonic time, or another count."""
     healthy_since: Mapping[DeploymentId, float] = field(default_factory=dict)
     batch_end: Mapping[DeploymentId, float] = field(default_factory=dict)
     """Starts planned before this time fail together with one already counted."""
@@ -85,6 +88,8 @@ class View:
     """Registered runtimes; instances filtered to this group's rows."""
     memory: Memory = field(default_factory=Memory)
     limits: Limits = field(default_factory=Limits)
+    inputs: int = 0
+    """Grows whenever a secret or config that the group may refer to is written."""
 
 
 @dataclass(frozen=True, slots=True)

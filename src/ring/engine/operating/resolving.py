@@ -1,0 +1,230 @@
+"""Everything that a deployment refers to, looked up for one instance that is about to be made.
+
+In memory only: what comes out of here goes into the order and the pull, and nowhere else.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from ring.core.errors import RingError
+from ring.core.model.failures import Failure, FailureClass
+from ring.core.model.images import place
+from ring.core.model.spec import SecretRef
+from ring.engine.operating.pull_secrets import Unusable, login_for
+from ring.engine.operating.scrubbing import scrubbed
+from ring.runtimes.base import Login
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from ring.core.model.deployment import Deployment
+    from ring.core.model.spec import DeploymentSpec, Volume
+    from ring.engine.inputs import Inputs
+    from ring.store.store import Store
+
+log = logging.getLogger(__name__)
+
+BACKEND = "local"
+INLINE = "config.server, config.username and config.password"
+
+
+def has_files(row: Deployment) -> bool:
+    """Configs or secrets are mounted into its instances."""
+    return any(volume.type in {"config", "secret"} for volume in row.spec.volumes)
+
+
+class Unresolved(RingError):
+    """Something is missing: nothing is created until it is there."""
+
+    def __init__(self, kind: FailureClass, message: str, inputs: int) -> None:
+        super().__init__(message)
+        self.failure = Failure(kind, message)
+        self.inputs = inputs
+        """See View.inputs."""
+
+
+@dataclass(frozen=True, slots=True)
+class Resolved:
+    """What the spec refers to, in clear."""
+
+    secrets: Mapping[str, str] = field(repr=False)
+    """Environment variables whose values are secrets."""
+    contents: Mapping[str, bytes] = field(repr=False)
+    """Of the files to mount, by destination."""
+    login: Login | None
+    broken_login: str | None = None
+    """Why the row's registry password is of no use: the image is only looked for locally."""
+    hidden: tuple[str, ...] = field(default=(), repr=False)
+    """Every value that no message may contain."""
+
+    def scrub(self, failure: Failure) -> Failure:
+        return Failure(failure.kind, scrubbed(failure.message, self.hidden))
+
+
+class Resolver:
+    """Reads from the store; short, and on the loop's thread."""
+
+    def __init__(self, store: Store, inputs: Inputs) -> None:
+        self._store = store
+        self._inputs = inputs
+
+    def resolve(self, row: Deployment) -> Resolved:
+        """In the order in which failures are told. Raises Unresolved."""
+        look = self._look(row)
+        configs = look.configs()
+        look.read_mounted_secrets()
+        secrets = look.environment()
+        login, broken = look.login()
+        contents = look.contents(configs)
+        return Resolved(secrets, contents, login, broken, tuple(look.hidden))
+
+    def login(self, row: Deployment) -> Login | None:
+        """The row's registry login, as far as there is one. Raises Unresolved."""
+        return self._look(row).login()[0]
+
+    async def register_volumes(self, row: Deployment) -> None:
+        """Named volumes that nobody has registered. Without them nothing is lost, so it never
+        fails."""
+        names = [one.source for one in row.spec.volumes if one.type == "volume" and one.source]
+        try:
+            await self._store.volumes.register(row.spec.namespace, names, BACKEND)
+        except RingError as error:
+            log.warning("the volumes of %s were not registered: %s", row.id, error.message)
+
+    def _look(self, row: Deployment) -> _Look:
+        return _Look(self._store, row, self._inputs.count(row.key))
+
+
+class _Look:
+    """One row's references, looked up in one namespace."""
+
+    def __init__(self, store: Store, row: Deployment, inputs: int) -> None:
+        self._store = store
+        self._row = row
+        self._spec: DeploymentSpec = row.spec
+        self._namespace = row.spec.namespace
+        self._inputs = inputs
+        self._mounted: dict[str, str] = {}
+        self.hidden: list[str] = []
+
+    def configs(self) -> Mapping[str, str]:
+        """The data of every config that is mounted, by its name; those missing are left out."""
+        found: dict[str, str] = {}
+        try:
+            for volume in self._volumes("config"):
+                config = self._store.configs.named(self._namespace, volume.source or "")
+                if config is not None:
+                    found[config.name] = config.data
+        except RingError as error:
+            raise self._unresolved(
+                FailureClass.CONFIG_UNREADABLE,
+                f"The configs of namespace '{self._namespace}' cannot be read: {error.message}",
+            ) from error
+        return found
+
+    def read_mounted_secrets(self) -> None:
+        for volume in self._volumes("secret"):
+            name = volume.source or ""
+            value = self._secret(name, FailureClass.SECRET_UNREADABLE, f"Secret '{name}'")
+            if value is not None:
+                self._mounted[name] = value
+
+    def environment(self) -> Mapping[str, str]:
+        found: dict[str, str] = {}
+        for variable, value in self._spec.environment.items():
+            if not isinstance(value, SecretRef):
+                continue
+            kind, what = FailureClass.SECRET_UNRESOLVED, f"Secret '{value.secretRef}'"
+            secret = self._secret(value.secretRef, kind, what)
+            if secret is None:
+                raise self._missing(kind, what)
+            found[variable] = secret
+        return found
+
+    def login(self) -> tuple[Login | None, str | None]:
+        """Inline, or out of the pull secret; and why the inline one is of no use."""
+        config = self._spec.config
+        if config is None:
+            return None, None
+        if config.image_pull_secret:
+            return self._pull_secret(config.image_pull_secret), None
+        if config.username is None or self._row.password is None:
+            return None, None
+        try:
+            password = self._store.password(self._row)
+        except RingError as error:
+            return None, (
+                f"Failed to pull image '{self._spec.image}': config.password cannot be decrypted "
+                f"({error.message}); apply the manifest again"
+            )
+        assert password is not None  # noqa: S101 - the row has one
+        self.hidden.append(password)
+        server = config.server or place(self._spec.image)[0]
+        return Login(server, config.username, password, INLINE), None
+
+    def contents(self, configs: Mapping[str, str]) -> Mapping[str, bytes]:
+        """What is in each file, by its destination."""
+        found: dict[str, bytes] = {}
+        for volume in self._spec.volumes:
+            name = volume.source or ""
+            if volume.type == "config":
+                entry = self._entry(configs, name, volume.key or "")
+                found[volume.destination] = entry.encode(errors="replace")  # half of a pair
+            elif volume.type == "secret":
+                if name not in self._mounted:
+                    raise self._missing(FailureClass.MOUNTED_SECRET_MISSING, f"Secret '{name}'")
+                found[volume.destination] = self._mounted[name].encode()
+        return found
+
+    def _volumes(self, kind: str) -> Iterator[Volume]:
+        return (volume for volume in self._spec.volumes if volume.type == kind)
+
+    def _secret(self, name: str, kind: FailureClass, what: str) -> str | None:
+        """None: there is none. Raises Unresolved where it cannot be read."""
+        try:
+            value = self._store.secrets.value(self._namespace, name)
+        except RingError as error:
+            raise self._unresolved(
+                kind, f"{what} of namespace '{self._namespace}' cannot be read: {error.message}"
+            ) from error
+        if value is not None:
+            self.hidden.append(value)
+        return value
+
+    def _pull_secret(self, name: str) -> Login:
+        kind, what = FailureClass.PULL_SECRET_UNRESOLVED, f"image_pull_secret '{name}'"
+        document = self._secret(name, kind, what)
+        if document is None:
+            raise self._missing(kind, what)
+        try:
+            login = login_for(self._spec.image, document, what)
+        except Unusable as error:
+            raise self._unresolved(
+                kind, f"{what} of namespace '{self._namespace}' {error}"
+            ) from None
+        self.hidden += [login.password, login.identity_token]
+        return login
+
+    def _entry(self, configs: Mapping[str, str], name: str, key: str) -> str:
+        """One entry of a config, as a file has it: text as it is, anything else as JSON."""
+        kind = FailureClass.MOUNTED_CONFIG_MISSING
+        if name not in configs:
+            raise self._missing(kind, f"Config '{name}'")
+        try:
+            entries = json.loads(configs[name])
+        except (ValueError, RecursionError):
+            entries = None
+        if not isinstance(entries, dict) or key not in entries:
+            raise self._missing(kind, f"Key '{key}' not found in config '{name}'", found="")
+        value = entries[key]
+        return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+    def _missing(self, kind: FailureClass, what: str, *, found: str = " not found") -> Unresolved:
+        return self._unresolved(kind, f"{what}{found} in namespace '{self._namespace}'")
+
+    def _unresolved(self, kind: FailureClass, message: str) -> Unresolved:
+        return Unresolved(kind, message, self._inputs)

@@ -1,0 +1,51 @@
+"""Takes secret values out of what an engine says went wrong.
+
+An engine may quote what it was given: whole, escaped, or cut off where its text ends.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+SHORTEST = 4
+"""Characters. A shorter value is in every text by chance, and is none."""
+MARK = "***"
+
+
+def scrubbed(text: str, values: Iterable[str]) -> str:
+    """The text with a mark in place of every value, the longest first."""
+    found = {
+        form
+        for value in values
+        for form in _forms(value)
+        if len(form) >= SHORTEST and form[:SHORTEST] in text
+    }
+    longest_first = sorted(found, key=len, reverse=True)
+    for form in longest_first:
+        text = text.replace(form, MARK)
+    for form in longest_first:
+        cut = _cut_off(text, form)
+        if cut:
+            return text[:-cut] + MARK
+    return text
+
+
+def _forms(value: str) -> Iterable[str]:
+    """As it is, as a quoted string has it, and the single lines of it."""
+    for one in (value, *value.splitlines()):
+        yield one
+        yield one.strip()
+        for ascii_only in (True, False):
+            yield json.dumps(one, ensure_ascii=ascii_only)[1:-1]
+
+
+def _cut_off(text: str, form: str) -> int:
+    """How many characters at the end of the text are the beginning of the form; 0: too few."""
+    longest = min(len(text), len(form) - 1)
+    return next(
+        (size for size in range(longest, SHORTEST - 1, -1) if text.endswith(form[:size])), 0
+    )

@@ -1,0 +1,42 @@
+"""No value that a message may not contain is left in it, however an engine quotes it."""
+
+from __future__ import annotations
+
+import pytest
+
+from ring.engine.operating.scrubbing import scrubbed
+
+SECRET = 'p"ss\nwörd-7f3a'
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("invalid environment variable: KEY=hunter2", "invalid environment variable: KEY=***"),
+        ("hunter2 and hunter2", "*** and ***"),
+        ("nothing of it", "nothing of it"),
+        ("", ""),
+        ("cut off at KEY=hunte", "cut off at KEY=***"),
+        ("cut off at KEY=hun", "cut off at KEY=hun"),
+    ],
+)
+def test_a_value_is_replaced(text: str, expected: str) -> None:
+    assert scrubbed(text, ["hunter2"]) == expected
+
+
+def test_a_value_is_found_quoted_and_line_by_line() -> None:
+    for quoted in (SECRET, 'p\\"ss\\nw\\u00f6rd-7f3a', 'p\\"ss\\nwörd-7f3a', "wörd-7f3a"):
+        assert scrubbed(f"bad: <{quoted}>", [SECRET]) == "bad: <***>"
+
+
+def test_short_values_are_none() -> None:
+    assert scrubbed("an abc of errors", ["abc", "", "a"]) == "an abc of errors"
+
+
+def test_the_longest_goes_first() -> None:
+    assert scrubbed("see hunter2-and-more", ["hunter2", "hunter2-and-more"]) == "see ***"
+
+
+def test_many_lines_cost_little() -> None:
+    value = "\n".join(f"line {number:06}" for number in range(50_000))
+    assert scrubbed("an error without any of it " * 70, [value]).startswith("an error")
