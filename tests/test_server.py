@@ -1,10 +1,12 @@
-"""Where the default password may be served, how many files may be open, and a changed key."""
+"""Where the default password may be served, open files, cores, and a changed key."""
 
 from __future__ import annotations
 
 import asyncio
 import resource
 import socket
+import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -196,3 +198,15 @@ def test_a_key_that_opens_nothing_is_told(tmp_path: Path, caplog: pytest.LogCapt
 
 def _opened(home: Path, key: bytes) -> Store:
     return Store.open(home / "ring.db", SystemClock(), vault=Vault(key * 32), inline=True)
+
+
+def test_no_core_is_left_by_a_server() -> None:
+    """In a process of its own: neither can be taken back."""
+    program = (
+        "import ctypes, resource; from ring.server import _leave_no_core; _leave_no_core();"
+        "print(resource.getrlimit(resource.RLIMIT_CORE), ctypes.CDLL(None).prctl(3, 0, 0, 0, 0))"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    assert ended.stdout.strip() == "(0, 0) 0"
