@@ -188,9 +188,15 @@ class Docker:
         """`docker rm -f -v`; one that is gone already is fine."""
         self.ask("DELETE", f"/containers/{container_id}", {"force": "1", "v": "1"})
 
-    def run(self, container_id: str, *argv: str) -> tuple[int, str]:
-        """Exit code and output of a command inside a container."""
-        order = {"Cmd": list(argv), "AttachStdout": True, "AttachStderr": True, "Tty": True}
+    def run(self, container_id: str, *argv: str, user: str = "") -> tuple[int, str]:
+        """Exit code and output of a command inside a container, as the image's user by default."""
+        order = {
+            "Cmd": list(argv),
+            "User": user,
+            "AttachStdout": True,
+            "AttachStderr": True,
+            "Tty": True,
+        }
         made = self.told("POST", f"/containers/{container_id}/exec", body=order)["Id"]
         _, output = self.ask("POST", f"/exec/{made}/start", body={"Detach": False, "Tty": True})
         code = self.told("GET", f"/exec/{made}/json")["ExitCode"]

@@ -13,6 +13,8 @@ from tests.e2e.polling import wait_until
 from tests.e2e.ring import Event
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from tests.e2e.outside import Container, Docker, Watch
     from tests.e2e.ring import Answer, Ring
 
@@ -63,6 +65,23 @@ class Story:
         answer = self.apply(*deployments, flags=flags)
         assert (answer.code, answer.err) == (0, ""), answer
         return answer
+
+    # what deployments refer to
+    def secret(self, name: str, value: str) -> str:
+        """Makes it; its id. The namespace is made where it is missing."""
+        self.ring.ask("POST", "/namespaces", {"name": self.namespace})
+        body = {"namespace": self.namespace, "name": name, "value": value}
+        return self._made("/secrets", body)
+
+    def config(self, name: str, **entries: str) -> str:
+        """Makes it; its id."""
+        body = {"namespace": self.namespace, "name": name, "data": json.dumps(entries)}
+        return self._made("/configs", body)
+
+    def _made(self, path: str, body: Mapping[str, object]) -> str:
+        status, made = self.ring.ask("POST", path, body)
+        assert status == 201, made
+        return str(made["id"])
 
     # what the server says
     def rows(self, name: str = "web") -> list[Row]:
