@@ -225,6 +225,11 @@ class Docker:
         self.remove(made)
         return image_id
 
+    def tag(self, image: str, name: str) -> None:
+        """Gives an image another name."""
+        repository, _, tag = name.partition(":")
+        self.told("POST", f"/images/{image}/tag", {"repo": repository, "tag": tag})
+
     def push(self, image: str, target: str) -> None:
         """Puts an image into a registry; here it is afterwards as it was before."""
         engines.push(self.host, image, target)
