@@ -14,13 +14,16 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.e2e import receivers
 from tests.e2e.guarded import PASSWORD, USER, GuardedRegistry
 from tests.e2e.polling import wait_until
+from tests.e2e.receivers import Receiver
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tests.e2e.conftest import Tell
+    from tests.e2e.outside import Docker
     from tests.e2e.story import Story
 
 pytestmark = pytest.mark.engine
@@ -30,6 +33,7 @@ IN_FILE = "canary-file-9b20aa"
 RENEWED = "canary-renewed-41d0f3"
 WRONG = "canary-wrong-e77c21"
 IN_PULL_SECRET = "canary-pull-08be5d"
+OF_WEBHOOK = "canary-hook-63fa18"
 KEY = {"type": "secret", "source": "key", "destination": "/run/key"}
 ENVIRONMENT = {"DB": {"secretRef": "db"}}
 
@@ -39,6 +43,7 @@ CANARIES = (
     RENEWED,
     WRONG,
     IN_PULL_SECRET,
+    OF_WEBHOOK,
     PASSWORD,
     # as a login has it, and as it goes to the engine
     *(
@@ -57,15 +62,27 @@ def guarded(tmp_path: Path) -> Iterator[GuardedRegistry]:
         yield one
 
 
+@pytest.fixture
+def receiver(docker: Docker) -> Iterator[Receiver]:
+    with receivers.address(docker) as address, closing(Receiver(address)) as one:
+        yield one
+
+
 def found(text: str | bytes) -> list[str]:
     """The canaries in it."""
     content = text.encode() if isinstance(text, str) else text
     return [canary for canary in CANARIES if canary.encode() in content]
 
 
-def test_no_secret_is_found_anywhere(tell: Tell, guarded: GuardedRegistry) -> None:
+def test_no_secret_is_found_anywhere(
+    tell: Tell, guarded: GuardedRegistry, receiver: Receiver
+) -> None:
     story = tell(interval_s=1, environment={"RING_LOG": "debug"})
     said: list[str] = []
+    receiver.statuses["/fails"] = [500, 500, 500]
+    for path in ("/takes", "/fails"):
+        hook = {"url": receiver.url(path), "secret": OF_WEBHOOK}
+        assert story.ring.ask("POST", "/webhooks", hook)[0] == 201
     image = guarded.hold(story.docker, story.image, f"{story.namespace}/app")
     key = _told_the_server(story, guarded)
     _apply_everything(story, image, said)
@@ -75,6 +92,8 @@ def test_no_secret_is_found_anywhere(tell: Tell, guarded: GuardedRegistry) -> No
     story.crash(story.docker.running(story.namespace, "whole")[0].id)
     wait_until(lambda: story.created("whole") == 2, 20, "it is made anew")
     story.wait_whole(1, "whole")
+    wait_until(lambda: len({one.path for one in receiver.got}) == 2, 20, "the webhooks are told")
+    assert [found(one.body) for one in receiver.got if found(one.body)] == []
 
     _look_through_answers(story, said)
     assert [found(text) for text in said if found(text)] == []
@@ -150,7 +169,9 @@ def _look_through_answers(story: Story, said: list[str]) -> None:
     _, rows = story.ring.ask("GET", f"/deployments?namespace={story.namespace}&instances=true")
     assert len(rows) >= 10
     paths = ["/secrets", "/configs", "/volumes", "/deployments", "/namespaces"]
-    paths.append(f"/namespaces/{story.namespace}/audit")
+    paths += [f"/namespaces/{story.namespace}/audit", "/audit?limit=1000", "/webhooks", "/tokens"]
+    _, hooks = story.ring.ask("GET", "/webhooks")
+    paths += [f"/webhooks/{hook['id']}/events?limit=200" for hook in hooks]
     for row in rows:
         paths += [f"/deployments/{row['id']}", f"/deployments/{row['id']}/events?limit=1000"]
     said += [json.dumps(story.ring.ask("GET", path)[1]) for path in paths]
