@@ -35,8 +35,8 @@ def test_a_volume_is_registered_and_read(store: Store) -> None:
     assert (volume.size, volume.backend_type, volume.labels) == (5, "local", {"team": "données"})
     assert (volume.created_at, volume.updated_at) == (START, None)
     assert store.volumes.volume(volume.id) == volume
-    assert store.volumes.listed(Wanted()) == (volume,)
-    assert store.volumes.listed(Wanted(frozenset({"prod"}))) == ()
+    assert list(store.volumes.listed(Wanted())) == [volume]
+    assert list(store.volumes.listed(Wanted(frozenset({"prod"})))) == []
     assert audit(store)[-1] == ("create", "volume", "ledger", "media", "user-mira")
 
 
@@ -87,7 +87,16 @@ def test_what_a_deployment_mounts_is_registered_once(store: Store) -> None:
     assert (cache.size, cache.labels) == (None, {})
     assert audit(store) == before
     done(store.volumes.register("media", [], "local"))
-    assert len(store.volumes.listed(Wanted())) == 2
+    assert len(list(store.volumes.listed(Wanted()))) == 2
+
+
+def test_nothing_is_registered_in_a_namespace_that_has_been_deleted_meanwhile(store: Store) -> None:
+    media = store.namespace("media")
+    assert media is not None
+    done(store.delete_namespace(media, MIRA))
+    done(store.volumes.register("media", ["ledger"], "local"))
+    done(store.create_namespace("media", MIRA))
+    assert list(store.volumes.listed(Wanted())) == []
 
 
 @pytest.mark.parametrize("damage", ["", "{", "[]", "null", '{"a":1}'])

@@ -16,7 +16,7 @@ from ring.store.records import Wanted
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
     from datetime import datetime
 
     from ring.store.database import Transaction
@@ -55,9 +55,9 @@ class Volumes:
     def __init__(self, door: Door) -> None:
         self._door = door
 
-    def listed(self, wanted: Wanted) -> tuple[Volume, ...]:
-        """By namespace and name."""
-        return tuple(decode(row) for row in self._door.read("volumes", "listed", wanted.values()))
+    def listed(self, wanted: Wanted) -> Iterator[Volume]:
+        """By namespace and name. Read at once; each is decoded as it is taken."""
+        return map(decode, self._door.read("volumes", "listed", wanted.values()))
 
     def volume(self, volume_id: str) -> Volume | None:
         row = self._door.read_one("volumes", "by_id", {"id": volume_id})
@@ -89,7 +89,12 @@ class Volumes:
 
 
 def register(tx: Transaction, namespace: str, names: Iterable[str], backend_type: str) -> None:
-    """The same as part of a transaction; those that are registered stay as they are."""
+    """The same as part of a transaction; those that are registered stay as they are.
+
+    Where the namespace has been deleted meanwhile nothing is: the row would belong to nobody.
+    """
+    if tx.one("namespaces", "by_name", {"name": namespace}) is None:
+        return
     for name in sorted(names):
         _insert(tx, tx.new_id(), Draft(namespace, name, None, backend_type, {}))
 
