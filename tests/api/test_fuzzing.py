@@ -75,7 +75,7 @@ def asked(world: World, case: Any, path: str, parameters: dict[str, Any]) -> Rep
     target = path
     for name, value in parameters.items():
         target = target.replace(f"{{{name}}}", quote(str(value), safe="", errors="replace") or "-")
-    query = [(name, str(value)) for name, value in (case.query or {}).items()]
+    query = [(name, text) for name, value in (case.query or {}).items() for text in texts(value)]
     query = [(name, value) for name, value in query if (name, value) != ("follow", "true")]
     if query:
         target += f"?{urlencode(query, errors='replace')}"
@@ -83,6 +83,13 @@ def asked(world: World, case: Any, path: str, parameters: dict[str, Any]) -> Rep
         body = json.dumps(case.body if isinstance(case.body, list | dict | str) else None).encode()
         return world.call(case.method.upper(), target, body=body, token=world.session("admin"))
     return world.call(case.method.upper(), target, token=world.session("admin"))
+
+
+def texts(value: object) -> list[str]:
+    """A parameter as it is sent: a filter once for each of its values."""
+    if isinstance(value, list):
+        return [text for one in value for text in texts(one)]
+    return [str(value).lower() if isinstance(value, bool) else str(value)]
 
 
 def assert_described(reply: Reply, operation: dict[str, Any]) -> None:

@@ -1,12 +1,13 @@
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, get_type_hints
+from typing import TYPE_CHECKING, Any, get_type_hints
 
 from ring.api.routing import Guarded
 from ring.api.table import ROUTES
 from ring.api.wire import DeploymentShape
 from ring.core.availability import UNAVAILABLE
 from ring.core.model.spec import DeploymentSpec
+from ring.core.model.status import Status
 
 if TYPE_CHECKING:
     from tests.api.world import World
@@ -30,6 +31,43 @@ def test_the_description_stays_the_same(world: World) -> None:
     first, second = (world.call("GET", "/openapi.json") for _ in range(2))
     assert first == second
     assert first.headers["content-type"] == "application/json"
+
+
+def test_parameters_say_what_they_may_be(world: World) -> None:
+    paths = world.call("GET", "/openapi.json").json["paths"]
+
+    def parameters(path: str, method: str = "get") -> dict[str, Any]:
+        given = paths[path][method]["parameters"]
+        return {each["name"]: each["schema"] for each in given if each["in"] == "query"}
+
+    listed = parameters("/deployments")
+    assert set(listed.pop("status")["items"]["enum"]) == set(Status)
+    assert listed.pop("kind")["items"]["enum"] == ["worker", "job"]
+    assert listed.pop("instances") == {"type": "boolean"}
+    texts = {"type": "array", "items": {"type": "string"}}
+    assert listed == dict.fromkeys(("namespace", "label", "name", "id"), texts)
+    assert parameters("/secrets/{id}", "delete") == {"force": {"type": "boolean"}}
+    assert parameters("/audit")["limit"] == {"type": "integer", "minimum": 0}
+    events = parameters("/deployments/{id}/events")
+    assert events["level"]["enum"] == ["info", "warning", "error"]
+    assert events["ticket"] == {"type": "string"}
+
+
+def test_answers_that_are_no_json_are_described(world: World) -> None:
+    paths = world.call("GET", "/openapi.json").json["paths"]
+    for path, kinds in {
+        "/deployments/{id}/logs": ["application/json", "text/event-stream"],
+        "/deployments/{id}/events": ["application/json", "text/event-stream"],
+        "/metrics": ["application/json", "text/plain"],
+        "/openapi.json": ["application/json"],
+    }.items():
+        assert list(paths[path]["get"]["responses"]["200"]["content"]) == kinds
+    by_ticket = {
+        path
+        for path, item in paths.items()
+        if {"ticket": []} in item.get("get", {}).get("security", [])
+    }
+    assert by_ticket == {"/deployments/{id}/logs", "/deployments/{id}/events"}
 
 
 def test_every_reference_leads_somewhere(world: World) -> None:

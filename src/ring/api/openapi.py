@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING
 from ring import __version__
 from ring.api import wire
 from ring.api.routing import Guarded, Public, Route
+from ring.core.model.events import Level
+from ring.core.model.status import Status
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
 
 Json = dict[str, object]
@@ -30,6 +32,25 @@ _ERRORS = {
     500: "Internal error",
     503: "Too much at once",
 }
+_SWITCH: Json = {"type": "boolean"}
+_COUNT: Json = {"type": "integer", "minimum": 0}
+_PARAMETERS: Mapping[str, Json] = {
+    **dict.fromkeys(("force", "if_changed", "latest", "follow", "instances"), _SWITCH),
+    **dict.fromkeys(("limit", "tail"), _COUNT),
+    "level": {"type": "string", "enum": list(Level)},
+    "since": {
+        "type": "string",
+        "description": "`<n>s`, `<n>m` or `<n>h` back, or an RFC 3339 time",
+    },
+    "container": {"type": "string"},
+    "ticket": {"type": "string"},
+}
+"""Those that are given once."""
+_FILTERS: Mapping[str, Json] = {
+    "status": {"type": "string", "enum": list(Status)},
+    "kind": {"type": "string", "enum": ["worker", "job"]},
+}
+"""Filters that know their values; those of all others are any text."""
 
 
 def document(routes: Sequence[Route]) -> Json:
@@ -43,7 +64,10 @@ def document(routes: Sequence[Route]) -> Json:
         "paths": paths,
         "components": {
             "schemas": wire.schemas(_models(routes), _TEMPLATE),
-            "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}},
+            "securitySchemes": {
+                "token": {"type": "http", "scheme": "bearer"},
+                "ticket": {"type": "apiKey", "in": "query", "name": "ticket"},
+            },
         },
     }
 
@@ -60,7 +84,10 @@ def _operation(route: Route) -> Json:
         },
     }
     if isinstance(route, Guarded):
-        operation["security"] = [{"token": [route.scope] if route.scope else []}]
+        operation["security"] = [
+            {"token": [route.scope] if route.scope else []},
+            *([{"ticket": []}] if route.ticket else ()),
+        ]
     if doc.takes:
         operation["requestBody"] = {
             "required": True,
@@ -85,11 +112,13 @@ def _models(routes: Sequence[Route]) -> Iterator[type]:
 
 def _success(route: Route, status: int) -> Json:
     doc = route.doc
-    if doc.gives is None or status == 204:
+    if status == 204:
         return {"description": doc.summary}
-    one = _ref(doc.gives)
+    one: Json = _ref(doc.gives) if doc.gives else {"type": "object"}
     schema: Json = {"type": "array", "items": one} if doc.listed else one
-    return {"description": doc.summary, "content": {"application/json": {"schema": schema}}}
+    content: Json = {"application/json": {"schema": schema}}
+    content |= {each: {"schema": {"type": "string"}} for each in doc.texts}
+    return {"description": doc.summary, "content": content}
 
 
 def _failures(route: Route) -> Json:
@@ -119,7 +148,11 @@ def _path_parameters(path: str) -> list[Json]:
 
 
 def _query_parameter(name: str) -> Json:
-    return {"name": name, "in": "query", "schema": {"type": "string"}}
+    """What is given once, or else a filter: any number of values, of which one has to match."""
+    schema = _PARAMETERS.get(name)
+    if schema is None:
+        schema = {"type": "array", "items": _FILTERS.get(name, {"type": "string"})}
+    return {"name": name, "in": "query", "schema": schema}
 
 
 def _ref(model: type) -> Json:

@@ -29,7 +29,10 @@ class Doc:
     """The answer is a list of `gives`."""
     statuses: tuple[int, ...] = (200,)
     """Of success, the usual one first."""
+    texts: tuple[str, ...] = ()
+    """Media types that the answer may have in place of JSON."""
     query: tuple[str, ...] = ()
+    """Names of parameters; ring.api.openapi says what each may be."""
     refusals: tuple[int, ...] = ()
     """Statuses of errors besides those that every route of its kind has."""
 

@@ -106,6 +106,7 @@ ROUTES: tuple[Route, ...] = (
             "What happened to a deployment",
             gives=wire.EventShape,
             listed=True,
+            texts=("text/event-stream",),
             query=("level", "limit", "follow", "ticket"),
         ),
         Scope.DEPLOYMENTS_READ,

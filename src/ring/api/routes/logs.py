@@ -153,6 +153,7 @@ ROUTES: tuple[Route, ...] = (
             "What the instances of a deployment wrote",
             gives=wire.LogShape,
             listed=True,
+            texts=("text/event-stream",),
             query=("tail", "since", "container", "follow", "ticket"),
         ),
         Scope.DEPLOYMENTS_READ,

@@ -47,7 +47,12 @@ async def read_node(call: Call) -> Response:
 
 ROUTES: tuple[Route, ...] = (
     Public("GET", "/healthz", health, Doc("Whether the server answers", gives=wire.HealthShape)),
-    Public("GET", "/metrics", metrics, Doc("Metrics for Prometheus; as JSON by `Accept`")),
+    Public(
+        "GET",
+        "/metrics",
+        metrics,
+        Doc("Metrics for Prometheus; as JSON by `Accept`", texts=("text/plain",)),
+    ),
     Guarded(
         "GET",
         "/node/get",
