@@ -30,7 +30,7 @@ def test_two_replicas(measured: Measured) -> None:
 
     assert reply.status == 200
     memory = 102_400 - 12_288
-    percent = round(memory / 67_108_864 * 100, 2)
+    percent = memory / 67_108_864 * 100
     assert reply.json == {
         "deployment_id": deployment,
         "deployment_name": "web",

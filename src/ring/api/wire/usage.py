@@ -72,7 +72,7 @@ def usage(row: Deployment, measured: Sequence[Measured]) -> UsageShape:
         "deployment_id": row.id,
         "deployment_name": row.spec.name,
         "instance_count": len(measured),
-        "total_cpu_usage_percent": round(sums.cpu_percent, 2),
+        "total_cpu_usage_percent": sums.cpu_percent,
         "total_memory": _memory(sums),
         "total_network": _network(sums),
         "total_disk_io": _disk(sums),
@@ -86,7 +86,7 @@ def _instance(measured: Measured) -> InstanceUsageShape:
     return {
         "instance_id": _short(measured.id),
         "instance_name": measured.name,
-        "cpu_usage_percent": round(figures.cpu_percent, 2),
+        "cpu_usage_percent": figures.cpu_percent,
         "memory": _memory(figures),
         "network": _network(figures),
         "disk_io": _disk(figures),
@@ -104,7 +104,7 @@ def _memory(figures: Usage) -> MemoryShape:
     return {
         "usage_bytes": figures.memory_bytes,
         "limit_bytes": figures.memory_limit_bytes,
-        "usage_percent": round(figures.memory_percent, 2),
+        "usage_percent": figures.memory_percent,
     }
 
 
