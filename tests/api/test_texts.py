@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -42,19 +43,21 @@ def instance(address: str | None = None) -> Instance:
 def listed(
     texts: RowTexts, *shown: tuple[Deployment, Sequence[Instance]], addresses: bool = False
 ) -> Any:
-    return json.loads(texts.listed(shown, addresses=addresses, rows=len(shown)))
+    return json.loads(
+        asyncio.run(texts.listed(shown, addresses=addresses, rows=len(shown))),
+    )
 
 
 def test_a_list_is_made_of_the_objects_that_single_reads_give() -> None:
     shown = [(row(0), (instance("10.0.0.7"),)), (row(1), ())]
-    body = RowTexts().listed(shown, addresses=True, rows=2)
+    body = asyncio.run(RowTexts().listed(shown, addresses=True, rows=2))
     assert json.loads(body) == [deployment(*one) for one in shown]
     assert b": " not in body
     assert "é".encode() in body
 
 
 def test_nothing_is_an_empty_list() -> None:
-    assert RowTexts().listed((), addresses=False, rows=0) == b"[]"
+    assert asyncio.run(RowTexts().listed((), addresses=False, rows=0)) == b"[]"
 
 
 def test_a_changed_row_is_told_as_it_is_now() -> None:

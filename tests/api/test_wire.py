@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from datetime import UTC, datetime
 
 import pytest
 
 from ring.api import wire
+from ring.api.wire.base import TURN
+from ring.api.wire.texts import RowTexts
 from ring.core.model.deployment import Deployment
 from ring.core.model.ids import DeploymentId
 from ring.core.model.spec import DeploymentSpec
@@ -79,3 +82,38 @@ def test_relabel_is_shown_when_set() -> None:
 )
 def test_resources_are_shown_as_declared(resources: dict[str, object]) -> None:
     assert _shown(resources=resources).get("resources") == resources
+
+
+def test_a_long_list_is_written_in_turns_with_others() -> None:
+    count = 3 * TURN + 1
+    spec = DeploymentSpec.model_validate(manifest())
+    rows = [
+        Deployment(DeploymentId(f"d{n}"), spec, Status.RUNNING, datetime(2027, 3, 2, tzinfo=UTC))
+        for n in range(count)
+    ]
+
+    async def main() -> None:
+        turns = 0
+
+        async def other() -> None:
+            nonlocal turns
+            while True:
+                turns += 1
+                await asyncio.sleep(0)
+
+        beside = asyncio.create_task(other())
+        listed = await wire.answer_list(range(count), lambda n: {"n": n})
+        assert json.loads(bytes(listed.body)) == [{"n": n} for n in range(count)]
+        assert turns > count // TURN
+        turns = 0
+        shown = ((row, ()) for row in rows)
+        text = await RowTexts().listed(shown, addresses=False, rows=count)
+        assert [each["id"] for each in json.loads(text)] == [row.id for row in rows]
+        assert turns > count // TURN
+        beside.cancel()
+
+    asyncio.run(main())
+
+
+def test_a_list_of_nothing() -> None:
+    assert asyncio.run(wire.answer_list([], lambda n: {"n": n})).body == b"[]"

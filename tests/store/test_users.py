@@ -89,7 +89,7 @@ def test_nothing_is_done_for_a_token_that_has_ended(store: Store, admin: Token) 
         with pytest.raises(Lapsed, match="Invalid token"):
             done(act)
     assert [user.username for user in store.users.all()] == ["admin"]
-    assert store.pats.of(admin.user.id) == ()
+    assert list(store.pats.of(admin.user.id)) == []
 
 
 def test_who_is_gone_is_not_found(store: Store, admin: Token) -> None:

@@ -17,6 +17,7 @@ from ring.store.tokens import words
 
 if TYPE_CHECKING:
     import sqlite3
+    from collections.abc import Iterator
 
     from ring.store.database import Transaction
     from ring.store.door import Door
@@ -37,9 +38,9 @@ class Pats:
     def __init__(self, door: Door) -> None:
         self._door = door
 
-    def of(self, user_id: str) -> tuple[Pat, ...]:
-        """Newest first, ended ones included."""
-        return tuple(decode(row) for row in self._door.read("tokens", "of_user", _of(user_id)))
+    def of(self, user_id: str) -> Iterator[Pat]:
+        """Newest first, ended ones included. Read at once; each is decoded as it is taken."""
+        return map(decode, self._door.read("tokens", "of_user", {"user_id": user_id}))
 
     def one(self, user_id: str, pat_id: str) -> Pat | None:
         row = self._door.read_one("tokens", "pat", {"id": pat_id, "user_id": user_id})
@@ -106,10 +107,6 @@ def rotate(tx: Transaction, pat_id: str, minted: Minted, by: Token) -> Pat:
     made = _insert(tx, draft, minted, by)
     audit.record(tx, by.user.id, "rotate", audit.Target("token", draft.name))
     return made
-
-
-def _of(user_id: str) -> dict[str, object]:
-    return {"user_id": user_id}
 
 
 def _existing(tx: Transaction, pat_id: str, by: Token) -> sqlite3.Row:

@@ -60,7 +60,7 @@ async def list_audit(call: Call) -> Response:
         if len(found) >= limit:
             break
         await asyncio.sleep(0)  # a long trail is not to hold up anybody else
-    return wire.answer([wire.audit(each) for each in found[:limit]])
+    return await wire.answer_list(found[:limit], wire.audit)
 
 
 def _sees(call: Call, entry: AuditEntry) -> bool:

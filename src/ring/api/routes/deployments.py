@@ -42,7 +42,7 @@ async def list_deployments(call: Call) -> Response:
         for row in rows
         if call.caller.sees(row.spec.namespace) and wanted.takes(row)
     )
-    body = call.services.texts.listed(shown, addresses=addresses, rows=len(rows))
+    body = await call.services.texts.listed(shown, addresses=addresses, rows=len(rows))
     return Response(body, headers=wire.JSON)
 
 

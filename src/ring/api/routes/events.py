@@ -60,7 +60,7 @@ async def list_events(call: Call) -> Response:
             call.caller.token.user.id,
             lambda: store.deployment(row.id),
         )
-    return wire.answer([wire.event(each) for each in question.newest(limit)])
+    return await wire.answer_list(question.newest(limit), wire.event)
 
 
 async def _followed(question: Question, limit: int) -> AsyncGenerator[bytes, None]:

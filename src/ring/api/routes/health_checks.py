@@ -29,7 +29,7 @@ async def list_health_checks(call: Call) -> Response:
     else:
         limit = number(call.request, "limit", default=_DEFAULT, cap=_CAP)
         found = stored.newest(row.id, limit)
-    return wire.answer([wire.health_check(each) for each in found])
+    return await wire.answer_list(found, wire.health_check)
 
 
 ROUTES: tuple[Route, ...] = (

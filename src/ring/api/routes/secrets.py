@@ -33,7 +33,7 @@ _NAMES = fields.Naming(
 async def list_secrets(call: Call) -> Response:
     """By namespace and name."""
     rows = call.services.store.secrets.listed(filters.wanted(call))
-    return wire.answer([wire.secret(row) for row in rows])
+    return await wire.answer_list(rows, wire.secret)
 
 
 async def read_secret(call: Call) -> Response:

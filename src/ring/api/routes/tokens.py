@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 async def list_tokens(call: Call) -> Response:
     """Newest first, revoked and expired ones included, sessions never."""
     rows = call.services.store.pats.of(call.caller.token.user.id)
-    return wire.answer([wire.token(row) for row in rows])
+    return await wire.answer_list(rows, wire.token)
 
 
 async def read_token(call: Call) -> Response:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 async def list_users(call: Call) -> Response:
-    return wire.answer([wire.user(row) for row in call.services.store.users.all()])
+    return await wire.answer_list(call.services.store.users.all(), wire.user)
 
 
 async def read_me(call: Call) -> Response:

@@ -43,7 +43,7 @@ _NAMES = fields.Naming(
 async def list_volumes(call: Call) -> Response:
     """By namespace and name."""
     rows = call.services.store.volumes.listed(filters.wanted(call))
-    return wire.answer([wire.volume(row) for row in rows])
+    return await wire.answer_list(rows, wire.volume)
 
 
 async def read_volume(call: Call) -> Response:

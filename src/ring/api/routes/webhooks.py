@@ -35,7 +35,9 @@ _CAP = 200
 
 async def list_webhooks(call: Call) -> Response:
     hooks = call.services.store.webhooks.all()
-    return wire.answer([wire.webhook(hook) for hook in hooks if _reaches(call.caller, hook)])
+    return await wire.answer_list(
+        (hook for hook in hooks if _reaches(call.caller, hook)), wire.webhook
+    )
 
 
 async def create_webhook(call: Call) -> Response:
@@ -68,7 +70,7 @@ async def list_deliveries(call: Call) -> Response:
     hook = _existing(call)
     limit = number(call.request, "limit", default=_DEFAULT, cap=_CAP)
     entries = call.services.store.webhooks.history(hook.id, limit)
-    return wire.answer([wire.delivery(entry) for entry in entries])
+    return await wire.answer_list(entries, wire.delivery)
 
 
 def _existing(call: Call) -> Webhook:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+from itertools import islice
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal, NotRequired, TypeVar
 
@@ -15,12 +17,16 @@ from ring.clock import rfc3339
 from ring.core.violations import Violation
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from datetime import datetime
 
     from pydantic_core import ErrorDetails
 
 T = TypeVar("T", bound=BaseModel)
+Row = TypeVar("Row")
+
+TURN = 100
+"""Entries of a list that are written in one piece."""
 
 JSON: Mapping[str, str] = MappingProxyType({"Content-Type": "application/json"})
 
@@ -84,6 +90,18 @@ def answer(
 ) -> Response:
     """Compact JSON, UTF-8 unescaped."""
     return Response(encoded(shape), status_code=status, headers={**JSON, **(headers or {})})
+
+
+async def answer_list(
+    rows: Iterable[Row], shape: Callable[[Row], Mapping[str, object]]
+) -> Response:
+    """A list of what `shape` makes of each. A long one keeps the loop from nothing else."""
+    pieces: list[bytes] = []
+    left = iter(rows)
+    while turn := [shape(row) for row in islice(left, TURN)]:
+        pieces.append(encoded(turn)[1:-1])
+        await asyncio.sleep(0)
+    return answer_of(pieces)
 
 
 def answer_of(items: Iterable[bytes]) -> Response:

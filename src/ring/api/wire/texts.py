@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
 
+from ring.api.wire.base import TURN
 from ring.api.wire.deployments import deployment
 
 if TYPE_CHECKING:
@@ -31,9 +34,16 @@ class RowTexts:
     def __init__(self) -> None:
         self._known: dict[DeploymentId, _Text] = {}
 
-    def listed(self, shown: Iterable[Shown], *, addresses: bool, rows: int) -> bytes:
-        """A JSON list of these. `rows` is how many there are in all: the most that are kept."""
-        texts = [self._text(row, instances, addresses=addresses) for row, instances in shown]
+    async def listed(self, shown: Iterable[Shown], *, addresses: bool, rows: int) -> bytes:
+        """A JSON list of these. `rows` is how many there are in all: the most that are kept.
+
+        A long one keeps the loop from nothing else.
+        """
+        texts: list[str] = []
+        left = iter(shown)
+        while turn := [self._text(*one, addresses=addresses) for one in islice(left, TURN)]:
+            texts += turn
+            await asyncio.sleep(0)
         if len(self._known) > 2 * rows:  # most of them are of rows that are gone
             self._known.clear()
         return f"[{','.join(texts)}]".encode(errors="replace")
