@@ -5,12 +5,13 @@ Lengths of names are in characters, those of values in bytes of UTF-8. No messag
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from ring.core.rules import identity
 from ring.core.violations import Violation
 
 if TYPE_CHECKING:
+    import re
     from collections.abc import Iterator
 
 MOST_VALUE_BYTES: Final = 1024 * 1024
@@ -28,7 +29,7 @@ class Naming(NamedTuple):
 NAMESPACES: Final = Naming(
     least=2,
     most=63,
-    pattern=re.compile("[a-z0-9]([-a-z0-9]*[a-z0-9])?"),
+    pattern=identity.NAMESPACE,
     words="must be lowercase letters, digits and '-', with '-' neither first nor last",
 )
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
 from starlette.responses import Response
 
-from ring.api import bodies, wire
+from ring.api import bodies, fields, wire
 from ring.api.problems import Problem, invalid
 from ring.api.queries import number
 from ring.api.routes.audit import CAP, DEFAULT
@@ -21,12 +20,12 @@ if TYPE_CHECKING:
     from ring.api.calls import Call
     from ring.api.routing import Route
 
-_NAME = re.compile("[a-z0-9]([-a-z0-9]*[a-z0-9])?")
-
 
 async def list_namespaces(call: Call) -> Response:
     rows = call.services.store.namespaces()
-    return wire.answer([wire.namespace(row) for row in rows if call.caller.sees(row.name)])
+    return await wire.answer_list(
+        (row for row in rows if call.caller.sees(row.name)), wire.namespace
+    )
 
 
 async def read_namespace(call: Call) -> Response:
@@ -67,22 +66,11 @@ async def list_audit(call: Call) -> Response:
     call.caller.enter(name)
     limit = number(call.request, "limit", default=DEFAULT, cap=CAP)
     found = call.services.store.audit.newest(namespace=name, limit=limit)
-    return wire.answer([wire.audit(each) for each in found])
+    return await wire.answer_list(found, wire.audit)
 
 
 def _violations(body: wire.NamespaceBody) -> Iterator[Violation]:
-    if not 2 <= len(body.name) <= 63:
-        yield Violation(
-            path="name",
-            code="namespace.name.length",
-            message=f"must be 2 to 63 characters, has {len(body.name)}",
-        )
-    if not _NAME.fullmatch(body.name):
-        yield Violation(
-            path="name",
-            code="namespace.name.format",
-            message="must be lowercase letters, digits and '-', with '-' neither first nor last",
-        )
+    yield from fields.called("name", body.name, "namespace.name", fields.NAMESPACES)
     if body.network is not None:
         yield Violation(
             path="network",
