@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from ring.api.routes import configs
 from tests.store.builders import audit
 
 if TYPE_CHECKING:
@@ -195,6 +196,19 @@ def test_one_deleted_while_a_list_is_made_is_left_out(world: World) -> None:
         return listed
 
     assert world.run(both()).json in ([first.json], [first.json, second.json])
+
+
+def test_a_long_list_is_sent_while_it_is_read(world: World) -> None:
+    data = json.dumps({"a": "b" * 900_000})
+    made = [create(world, name=f"site{n}", data=data).json for n in range(8)]
+    listed = world.call("GET", "/configs")
+    assert listed.json == made
+    assert len(listed.body) > configs.WHOLE_BYTES
+    assert "content-length" not in listed.headers
+    assert listed.headers["content-type"] == "application/json"
+    assert world.call("HEAD", "/configs").body == b""
+    short = world.call("GET", "/configs?name=site0")
+    assert (short.json, short.headers["content-length"]) == (made[:1], str(len(short.body)))
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD", "PUT", "DELETE"])

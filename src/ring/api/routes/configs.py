@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from pydantic_core import from_json
 from starlette.responses import Response
 
-from ring.api import bodies, fields, wire
+from ring.api import bodies, fields, streams, wire
 from ring.api.problems import Problem, invalid
 from ring.api.routes import filters
 from ring.api.routing import Doc, Guarded
@@ -18,13 +18,15 @@ from ring.core.violations import Violation
 from ring.store.configs import Draft
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import AsyncGenerator, Iterator, Sequence
 
     from ring.api.calls import Call
     from ring.api.routing import Route
     from ring.store.configs import Config
 
 MOST_LABELS: Final = 1000  # characters
+WHOLE_BYTES: Final = 4 * 1024 * 1024
+"""A longer list is sent while it is read: all of them may be more than there is memory."""
 
 _NAMES = fields.Naming(
     least=1,
@@ -36,14 +38,17 @@ _NAMES = fields.Naming(
 
 async def list_configs(call: Call) -> Response:
     """By namespace and name. Read and written one at a time: each may hold a megabyte."""
-    configs = call.services.store.configs
-    shown: list[bytes] = []
-    for config_id in configs.ids(filters.wanted(call, by_name=True)):
-        row = configs.config(config_id)
-        if row is not None:  # deleted meanwhile
-            shown.append(wire.encoded(wire.config(row)))
-        await asyncio.sleep(0)
-    return wire.answer_of(shown)
+    entries = _entries(call, call.services.store.configs.ids(filters.wanted(call, by_name=True)))
+    first: list[bytes] = []
+    length = 0
+    async for entry in entries:
+        first.append(entry)
+        length += len(entry)
+        if length > WHOLE_BYTES:
+            rest = _array(first, entries)
+            holder = call.caller.token.user.id
+            return streams.Streamed(rest, wire.JSON, call.services.streams, holder)
+    return wire.answer_of(first)
 
 
 async def read_config(call: Call) -> Response:
@@ -81,6 +86,24 @@ async def delete_config(call: Call) -> Response:
     row = _existing(call)
     await call.services.store.configs.delete(row.id, call.caller.author(row.namespace))
     return Response(status_code=204)
+
+
+async def _entries(call: Call, ids: Sequence[str]) -> AsyncGenerator[bytes, None]:
+    for config_id in ids:
+        row = call.services.store.configs.config(config_id)
+        if row is not None:  # deleted meanwhile
+            yield wire.encoded(wire.config(row))
+        await asyncio.sleep(0)
+
+
+async def _array(
+    first: Sequence[bytes], entries: AsyncGenerator[bytes, None]
+) -> AsyncGenerator[bytes, None]:
+    """A list that goes on; one that breaks off lacks its end."""
+    yield b"[" + b",".join(first)
+    async for entry in entries:
+        yield b"," + entry
+    yield b"]"
 
 
 def _existing(call: Call) -> Config:
