@@ -115,8 +115,8 @@ class _Look:
         """The data of every config that is mounted, by its name; those missing are left out."""
         found: dict[str, str] = {}
         try:
-            for volume in self._volumes("config"):
-                config = self._store.configs.named(self._namespace, volume.source or "")
+            for name in dict.fromkeys(one.source or "" for one in self._volumes("config")):
+                config = self._store.configs.named(self._namespace, name)
                 if config is not None:
                     found[config.name] = config.data
         except RingError as error:
@@ -127,8 +127,7 @@ class _Look:
         return found
 
     def read_mounted_secrets(self) -> None:
-        for volume in self._volumes("secret"):
-            name = volume.source or ""
+        for name in dict.fromkeys(one.source or "" for one in self._volumes("secret")):
             value = self._secret(name, FailureClass.SECRET_UNREADABLE, f"Secret '{name}'")
             if value is not None:
                 self._mounted[name] = value
@@ -169,10 +168,11 @@ class _Look:
     def contents(self, configs: Mapping[str, str]) -> Mapping[str, bytes]:
         """What is in each file, by its destination."""
         found: dict[str, bytes] = {}
+        maps = {name: _map(data) for name, data in configs.items()}
         for volume in self._spec.volumes:
             name = volume.source or ""
             if volume.type == "config":
-                entry = self._entry(configs, name, volume.key or "")
+                entry = self._entry(maps, name, volume.key or "")
                 found[volume.destination] = entry.encode(errors="replace")  # half of a pair
             elif volume.type == "secret":
                 if name not in self._mounted:
@@ -209,18 +209,14 @@ class _Look:
         self.hidden += [login.password, login.identity_token]
         return login
 
-    def _entry(self, configs: Mapping[str, str], name: str, key: str) -> str:
+    def _entry(self, configs: Mapping[str, Mapping[str, object]], name: str, key: str) -> str:
         """One entry of a config, as a file has it: text as it is, anything else as JSON."""
         kind = FailureClass.MOUNTED_CONFIG_MISSING
         if name not in configs:
             raise self._missing(kind, f"Config '{name}'")
-        try:
-            entries = json.loads(configs[name])
-        except (ValueError, RecursionError):
-            entries = None
-        if not isinstance(entries, dict) or key not in entries:
+        if key not in configs[name]:
             raise self._missing(kind, f"Key '{key}' not found in config '{name}'", found="")
-        value = entries[key]
+        value = configs[name][key]
         return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
     def _missing(self, kind: FailureClass, what: str, *, found: str = " not found") -> Unresolved:
@@ -228,3 +224,12 @@ class _Look:
 
     def _unresolved(self, kind: FailureClass, message: str) -> Unresolved:
         return Unresolved(kind, message, self._inputs)
+
+
+def _map(data: str) -> Mapping[str, object]:
+    """A config's entries, read once however many are mounted; none where it is no JSON object."""
+    try:
+        entries = json.loads(data)
+    except (ValueError, RecursionError):
+        return {}
+    return entries if isinstance(entries, dict) else {}
