@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from ring.clock import rfc3339
 from ring.core.access import Scope
 
 if TYPE_CHECKING:
@@ -158,6 +159,20 @@ def test_of_two_who_rotate_at_once_one_does(world: World) -> None:
 
     assert world.run(both()) == [201, 409]
     assert len(world.call("GET", "/tokens").json) == 2
+
+
+def test_a_use_shows_at_once_although_nothing_is_written(world: World) -> None:
+    made = _made(world)
+    assert world.call("GET", f"/tokens/{made['id']}").json["last_used_at"] is None
+    world.clock.advance(5)
+    assert _status(world, made["token"]) == 200
+    used = rfc3339(world.clock.wall())
+    world.clock.advance(5)
+    assert world.call("GET", f"/tokens/{made['id']}").json["last_used_at"] == used
+    (listed,) = world.call("GET", "/tokens").json
+    assert listed["last_used_at"] == used
+    world.call("POST", "/namespaces", body={"name": "written"})
+    assert world.call("GET", f"/tokens/{made['id']}").json["last_used_at"] == used
 
 
 # whose

@@ -10,6 +10,7 @@ from ring.store import tokens
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Callable, Mapping, Sequence
+    from datetime import datetime
 
     from ring.store.database import Database, Transaction
     from ring.store.mirror import Change
@@ -64,6 +65,10 @@ class Door:
     ) -> sqlite3.Row | None:
         """The first of them. Raises StoreError."""
         return self._database.read_one(noun, name, values)
+
+    def used_at(self, token_id: str) -> datetime | None:
+        """When a token was used, as far as no write has taken that along yet."""
+        return self._touches.unwritten(token_id)
 
     async def write(
         self,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from ring.clock import rfc3339
@@ -40,11 +40,11 @@ class Pats:
 
     def of(self, user_id: str) -> Iterator[Pat]:
         """Newest first, ended ones included. Read at once; each is decoded as it is taken."""
-        return map(decode, self._door.read("tokens", "of_user", {"user_id": user_id}))
+        return map(self._shown, self._door.read("tokens", "of_user", {"user_id": user_id}))
 
     def one(self, user_id: str, pat_id: str) -> Pat | None:
         row = self._door.read_one("tokens", "pat", {"id": pat_id, "user_id": user_id})
-        return None if row is None else decode(row)
+        return None if row is None else self._shown(row)
 
     async def create(self, draft: PatDraft, minted: Minted, by: Token) -> Pat:
         """Raises Denied where it would reach further than `by`, Lapsed."""
@@ -57,6 +57,11 @@ class Pats:
     async def rotate(self, pat_id: str, minted: Minted, by: Token) -> Pat:
         """Ends it and makes its like. Raises NotFound, Denied, Conflict where it has ended."""
         return await self._door.write(lambda tx: rotate(tx, pat_id, minted, by))
+
+    def _shown(self, row: sqlite3.Row) -> Pat:
+        """One that only reads may be in use for long before anything is written."""
+        pat = decode(row)
+        return replace(pat, last_used_at=self._door.used_at(pat.id) or pat.last_used_at)
 
 
 def decode(row: sqlite3.Row) -> Pat:

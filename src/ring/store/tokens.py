@@ -100,6 +100,10 @@ class Touches:
             self._noted[token_id] = now
             self._pending[token_id] = self._clock.wall()
 
+    def unwritten(self, token_id: str) -> datetime | None:
+        """When it was used since its row was written; None: its row says so."""
+        return self._pending.get(token_id)
+
     def take(self) -> Mapping[str, datetime]:
         """What is to be written, by token id."""
         pending = self._pending
