@@ -94,12 +94,12 @@ class Telemetry:
             return
         ends = {_begun_to_close(one): one for one in signals}
         _, late = await asyncio.wait(ends, timeout=FLUSH_S)
-        for end in late:
-            ends[end].give_up()
-        if late:
+        if late:  # first: what is given up complains of it
             self._failures.mute()
         else:
             self._failures.detach()
+        for end in late:
+            ends[end].give_up()
 
     def begin(self, method: str, route: str | None, path: str, headers: Mapping[str, str]) -> Span:
         """A request came in. `route` is its template, None where nothing matched."""
