@@ -1,4 +1,4 @@
-"""The object of the deployment routes, where no route can make one yet."""
+"""Objects that no route can make yet, and lists of any length."""
 
 from __future__ import annotations
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from typing_extensions import TypedDict
 
-from ring.api.wire.base import Body
+from ring.api.wire.base import Body, moment
 from ring.clock import rfc3339
 
 if TYPE_CHECKING:
@@ -29,6 +29,6 @@ def namespace(row: Namespace) -> NamespaceShape:
     return {
         "id": row.id,
         "created_at": rfc3339(row.created_at),
-        "updated_at": rfc3339(row.updated_at) if row.updated_at else None,
+        "updated_at": moment(row.updated_at),
         "name": row.name,
     }

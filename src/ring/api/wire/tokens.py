@@ -6,12 +6,10 @@ from typing import TYPE_CHECKING
 
 from typing_extensions import TypedDict
 
-from ring.api.wire.base import Body
+from ring.api.wire.base import Body, moment
 from ring.clock import rfc3339
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
     from ring.security.tokens import Minted
     from ring.store.store import Pat
 
@@ -67,8 +65,8 @@ def token(row: Pat) -> TokenShape:
         "namespaces": list(row.namespaces),
         "created_at": rfc3339(row.created_at),
         "expire_at": row.expire_at,
-        "last_used_at": _moment(row.last_used_at),
-        "revoked_at": _moment(row.revoked_at),
+        "last_used_at": moment(row.last_used_at),
+        "revoked_at": moment(row.revoked_at),
     }
 
 
@@ -84,7 +82,3 @@ def created_token(row: Pat, minted: Minted) -> CreatedTokenShape:
         "expire_at": row.expire_at,
         "message": _ONCE,
     }
-
-
-def _moment(moment: datetime | None) -> str | None:
-    return rfc3339(moment) if moment else None

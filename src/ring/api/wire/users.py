@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from pydantic import Field
 from typing_extensions import TypedDict
 
-from ring.api.wire.base import Body
+from ring.api.wire.base import Body, moment
 from ring.clock import rfc3339
 
 if TYPE_CHECKING:
@@ -44,8 +44,8 @@ def user(row: User) -> AccountShape:
         "id": row.id,
         "username": row.username,
         "created_at": rfc3339(row.created_at),
-        "updated_at": rfc3339(row.updated_at) if row.updated_at else None,
+        "updated_at": moment(row.updated_at),
         "status": row.status,
-        "login_at": rfc3339(row.login_at) if row.login_at else None,
+        "login_at": moment(row.login_at),
         "role": row.role,
     }

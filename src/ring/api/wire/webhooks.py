@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from pydantic import Field
 from typing_extensions import TypedDict
 
-from ring.api.wire.base import Body
+from ring.api.wire.base import Body, moment
 from ring.clock import rfc3339
 
 if TYPE_CHECKING:
@@ -67,19 +67,17 @@ def new_webhook(hook: Webhook, secret: str) -> NewWebhookShape:
 
 
 def webhook(hook: Webhook) -> WebhookShape:
-    revoked_at = hook.revoked_at
     return {
         "id": hook.id,
         "url": hook.url,
         "events": list(hook.events),
         "created_at": rfc3339(hook.created_at),
-        "revoked_at": None if revoked_at is None else rfc3339(revoked_at),
+        "revoked_at": moment(hook.revoked_at),
         "namespaces": list(hook.namespaces or ()),
     }
 
 
 def delivery(entry: Delivery) -> DeliveryShape:
-    updated_at = entry.updated_at
     return {
         "id": entry.event_id,
         "kind": entry.kind,
@@ -89,5 +87,5 @@ def delivery(entry: Delivery) -> DeliveryShape:
         "next_attempt_at": rfc3339(entry.next_attempt_at),
         "last_error": entry.last_error,
         "created_at": rfc3339(entry.created_at),
-        "updated_at": None if updated_at is None else rfc3339(updated_at),
+        "updated_at": moment(entry.updated_at),
     }
