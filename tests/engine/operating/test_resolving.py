@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 KEY = {"type": "secret", "source": "key", "destination": "/run/key"}
 MAIN = {"type": "config", "source": "settings", "key": "main", "destination": "/etc/main"}
 DB = {"DB": {"secretRef": "db"}, "LOG": "json"}
+NAMES = ("key", "db", "key", "db")
 PULL = {"image_pull_secret": "hub"}
 INLINE = {"username": "mira", "password": "hunter2-canary"}
 HUB = json.dumps({"auths": {"docker.io": {"auth": base64.b64encode(b"mira:tok-canary").decode()}}})
@@ -91,6 +92,32 @@ def test_an_entry_of_a_config(data: object, content: bytes) -> None:
     assert Desk(volumes=[MAIN]).resolved(settings=json.dumps(data)).contents == {
         "/etc/main": content
     }
+
+
+def test_each_object_is_read_once_however_often_it_is_named() -> None:
+    mounts = [{**MAIN, "key": f"k{n}", "destination": f"/etc/{n}"} for n in range(5)]
+    mounts += [{**KEY, "destination": f"/run/{n}"} for n in range(5)]
+    desk = Desk(
+        volumes=mounts, environment={f"K{n}": {"secretRef": name} for n, name in enumerate(NAMES)}
+    )
+    settings = json.dumps({f"k{n}": f"{n}" for n in range(5)})
+
+    async def main() -> tuple[Resolved, list[str]]:
+        row = await desk.row(key="canary", db="second", settings=settings)
+        statements: list[str] = []
+        reader = desk.bench.store._database._reader
+        reader.set_trace_callback(statements.append)
+        found = desk.resolver.resolve(row)
+        reader.set_trace_callback(None)
+        return found, statements
+
+    found, statements = desk.bench.run(main())
+    assert found.contents == {f"/etc/{n}": f"{n}".encode() for n in range(5)} | {
+        f"/run/{n}": b"canary" for n in range(5)
+    }
+    assert found.secrets == {"K0": "canary", "K1": "second", "K2": "canary", "K3": "second"}
+    assert found.hidden == ("canary", "second")
+    assert len(statements) == 3
 
 
 def test_other_volumes_are_no_files() -> None:

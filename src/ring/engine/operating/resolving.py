@@ -108,6 +108,8 @@ class _Look:
         self._spec: DeploymentSpec = row.spec
         self._namespace = row.spec.namespace
         self._inputs = inputs
+        self._known: dict[str, str | None] = {}
+        """Secrets that were read: each may be a megabyte, and be asked for many times."""
         self._mounted: dict[str, str] = {}
         self.hidden: list[str] = []
 
@@ -185,6 +187,8 @@ class _Look:
 
     def _secret(self, name: str, kind: FailureClass, what: str) -> str | None:
         """None: there is none. Raises Unresolved where it cannot be read."""
+        if name in self._known:
+            return self._known[name]
         try:
             value = self._store.secrets.value(self._namespace, name)
         except RingError as error:
@@ -193,6 +197,7 @@ class _Look:
             ) from error
         if value is not None:
             self.hidden.append(value)
+        self._known[name] = value
         return value
 
     def _pull_secret(self, name: str) -> Login:
