@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from ring.engine.operating.scrubbing import scrubbed
@@ -40,3 +42,16 @@ def test_the_longest_goes_first() -> None:
 def test_many_lines_cost_little() -> None:
     value = "\n".join(f"line {number:06}" for number in range(50_000))
     assert scrubbed("an error without any of it " * 70, [value]).startswith("an error")
+
+
+@pytest.mark.parametrize("value", [" hunter2 ", "\thunter2", "hunter2\x0b", "one\n  hunter2\ntwo"])
+def test_blanks_around_a_value_may_be_lost(value: str) -> None:
+    assert scrubbed("bad: <hunter2>", [value]) == "bad: <***>"
+
+
+@pytest.mark.parametrize("char", ['"', "\\", "\x7f", "\x1b", "ä", "\u2028", "😀"])
+def test_what_a_quoted_string_escapes_is_found_escaped(char: str) -> None:
+    value = f"hunt{char}er2"
+    for ascii_only in (True, False):
+        quoted = json.dumps(value, ensure_ascii=ascii_only)
+        assert scrubbed(f"bad: {quoted}", [value]) == 'bad: "***"'

@@ -6,6 +6,7 @@ An engine may quote what it was given: whole, escaped, or cut off where its text
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -14,15 +15,18 @@ if TYPE_CHECKING:
 SHORTEST = 4
 """Characters. A shorter value is in every text by chance, and is none."""
 MARK = "***"
+_PLAIN = re.compile(r"(?! )[ !#-\[\]-~]*(?<! )")
+"""Neither escaped in a quoted string, nor with blanks around it."""
 
 
 def scrubbed(text: str, values: Iterable[str]) -> str:
     """The text with a mark in place of every value, the longest first."""
+    beginnings = {text[at : at + SHORTEST] for at in range(len(text))}
     found = {
         form
         for value in values
         for form in _forms(value)
-        if len(form) >= SHORTEST and form[:SHORTEST] in text
+        if len(form) >= SHORTEST and form[:SHORTEST] in beginnings
     }
     longest_first = sorted(found, key=len, reverse=True)
     for form in longest_first:
@@ -38,6 +42,8 @@ def _forms(value: str) -> Iterable[str]:
     """As it is, as a quoted string has it, and the single lines of it."""
     for one in (value, *value.splitlines()):
         yield one
+        if _PLAIN.fullmatch(one):  # thousands of lines may be so, of which all forms are one
+            continue
         yield one.strip()
         for ascii_only in (True, False):
             yield json.dumps(one, ensure_ascii=ascii_only)[1:-1]
