@@ -3,14 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import ctypes
-import ipaddress
 import logging
-import os
-import resource
-import signal
-import socket
 import sys
 from importlib.metadata import entry_points
 from typing import TYPE_CHECKING
@@ -21,13 +14,13 @@ from ring import __version__, banner, logs
 from ring.api.asgi import build_app
 from ring.api.serving import bind, serve
 from ring.clock import SystemClock
-from ring.core.accounts import PASSWORD_LENGTH
-from ring.core.errors import HostError, RingError
+from ring.core.errors import HostError
 from ring.core.plan.view import Limits
 from ring.engine.engine import Engine
 from ring.engine.operating.files import Files
+from ring.first_account import guard_admin, warn_of_default_password
+from ring.process import REFUSING, leave_no_core, open_more_files, stop_on_signals
 from ring.runtimes.base import RuntimeFailure
-from ring.security.passwords import hash_password, matches
 from ring.security.vault import Vault
 from ring.settings import process_environment
 from ring.settings.secret_key import load_secret_key
@@ -36,6 +29,7 @@ from ring.store.store import Store
 from ring.telemetry import Telemetry
 
 if TYPE_CHECKING:
+    import socket
     from collections.abc import Callable, Mapping
 
     from ring.runtimes.base import Runtime
@@ -44,17 +38,14 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 PING_S = 4.0
-DEFAULT_PASSWORD = "changeme"  # noqa: S105 - the documented first password, refused off loopback
-_PR_SET_DUMPABLE = 4
-REFUSING = "Refusing to start:"
 NOT_AVAILABLE = "not available in this version of Ring"
 
 
 def run(settings: ServerSettings) -> int:
     """Serves until SIGTERM or SIGINT. 0 after an orderly end, 1 if it cannot start."""
     logs.configure(settings.log_level, settings.log_format)
-    _open_more_files()
-    _leave_no_core()
+    open_more_files()
+    leave_no_core()
     for warning in settings.warnings:
         log.warning("%s", warning)
     try:
@@ -67,35 +58,18 @@ def run(settings: ServerSettings) -> int:
     return 0
 
 
-def _open_more_files() -> None:
-    """Every connection, to a client or to an engine, is one: as many as may be, not as many as is
-    usual. Where that is refused, what was allowed before is counted with (ring.api.capacity)."""
-    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    with contextlib.suppress(OSError, ValueError):
-        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
-
-
-def _leave_no_core() -> None:
-    """A core file would hold the key and every secret in use. Where a program takes cores, the
-    limit means nothing to the kernel; there the process must not be dumpable."""
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    libc = ctypes.CDLL(None, use_errno=True)
-    if libc.prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0):
-        log.warning("this process may leave a core: prctl: %s", os.strerror(ctypes.get_errno()))
-
-
 async def _serve(settings: ServerSettings) -> None:
     _refuse_what_is_not_there(settings)
     clock = SystemClock()
     stop = asyncio.Event()
-    _stop_on_signals(stop)
+    stop_on_signals(stop)
     vault = _open_vault()
     store = _open_store(settings, clock, vault)
     telemetry = Telemetry(settings.telemetry)
     runtimes: dict[str, Runtime] = {}
     try:
         _try_key(store)
-        await _guard_admin(store, settings)
+        await guard_admin(store, settings)
         runtimes, failed = _open_runtimes(settings)
         await _probe(runtimes, failed, settings)
         engine = Engine(
@@ -125,7 +99,7 @@ async def _serve(settings: ServerSettings) -> None:
             api = group.create_task(serve(app, sock, stop=stop))
             api.add_done_callback(_drained)
             group.create_task(engine.run(stop))
-            group.create_task(_warn_of_default_password(store))
+            group.create_task(warn_of_default_password(store))
             group.create_task(telemetry.open(lambda: engine.statistics.snapshot))
     finally:
         await asyncio.gather(*(runtime.close() for runtime in runtimes.values()))
@@ -147,21 +121,6 @@ def _refuse_what_is_not_there(settings: ServerSettings) -> None:
 def _drained(api: asyncio.Task[None]) -> None:
     if not api.cancelled() and api.exception() is None:
         log.info("API server shut down gracefully")
-
-
-def _stop_on_signals(stop: asyncio.Event) -> None:
-    """The first one ends the server in order, the second at once. SIGHUP means nothing."""
-    loop = asyncio.get_running_loop()
-
-    def received(number: int) -> None:
-        if stop.is_set():
-            os._exit(128 + number)
-        log.info("shutdown signal received, draining in-flight requests")
-        stop.set()
-
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, received, number)
-    signal.signal(signal.SIGHUP, signal.SIG_IGN)
 
 
 # the key, the database and its first account
@@ -198,64 +157,6 @@ def _try_key(store: Store) -> None:
             secret.name,
             secret.namespace,
         )
-
-
-async def _guard_admin(store: Store, settings: ServerSettings) -> None:
-    """Seeds `admin` on a first start; keeps the default password off every other address.
-
-    Told before the account exists. Where only this machine can ask, an account that exists is
-    looked at later: a hash costs a tenth of a second.
-    """
-    admin = store.user_named("admin")
-    if admin is None and store.users.all():  # renamed or deleted, and never made again
-        return
-    on_loopback = await asyncio.to_thread(_is_loopback, settings.host)
-    if admin is None:
-        password = settings.admin_password
-        if password is not None and len(password) not in PASSWORD_LENGTH:
-            raise HostError(f"{REFUSING} RING_ADMIN_PASSWORD must have 8 to 128 characters")
-        if password in {None, DEFAULT_PASSWORD} and not on_loopback:
-            raise HostError(_default_password_refusal(settings, first=True))
-        await store.seed_admin(await asyncio.to_thread(hash_password, password or DEFAULT_PASSWORD))
-    elif not on_loopback and await asyncio.to_thread(_accepts_default, admin.password):
-        raise HostError(_default_password_refusal(settings, first=False))
-
-
-async def _warn_of_default_password(store: Store) -> None:
-    admin = store.user_named("admin")
-    if admin is not None and await asyncio.to_thread(_accepts_default, admin.password):
-        log.warning(
-            "the account 'admin' has the default password: anybody on this machine can log in; "
-            "change it with `ring user update --password`"
-        )
-
-
-def _accepts_default(encoded: str) -> bool:
-    try:
-        return matches(encoded, DEFAULT_PASSWORD)
-    except RingError:
-        return False
-
-
-def _default_password_refusal(settings: ServerSettings, *, first: bool) -> str:
-    way_out = (
-        "set RING_ADMIN_PASSWORD (8 to 128 characters) for the first start"
-        if first
-        else "start it on 127.0.0.1 and run `ring user update --password`"
-    )
-    return (
-        f"{REFUSING} 'admin' would accept the default password on {settings.host}, which is not "
-        f"a loopback address: {way_out}"
-    )
-
-
-def _is_loopback(host: str) -> bool:
-    """Whether every address the host stands for is one of this machine alone."""
-    try:
-        found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
-    except (OSError, UnicodeError):
-        return False
-    return all(ipaddress.ip_address(address[0]).is_loopback for *_, address in found)
 
 
 # runtimes
