@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from ring.clock import parse_rfc3339, rfc3339
 
@@ -38,3 +39,13 @@ def member(kind: type[E], text: str, default: E, *, of: str) -> E:
     except ValueError:
         _log.warning("%s is not a known word; it is taken as '%s'", of, default)
         return default
+
+
+def json_value(text: object) -> Any:
+    """The value of a JSON column. Raises ValueError for whatever else stands there."""
+    if not isinstance(text, str | bytes):
+        raise ValueError(f"{type(text).__name__} is no JSON text")
+    try:
+        return json.loads(text)
+    except RecursionError as error:
+        raise ValueError("it is nested too deep") from error

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from ring.core.references import Inputs, Reference, Stamp, inputs, references
 from ring.store import specs
+from ring.store.decoding import json_value
 from ring.store.mirror import InputChanged
 
 if TYPE_CHECKING:
@@ -71,7 +72,7 @@ def _decode(deployment_id: str, text: str | None) -> Inputs:
     try:
         return {
             Reference(kind, name): None if stamp is None else Stamp(*stamp)
-            for kind, name, stamp in json.loads(text)
+            for kind, name, stamp in json_value(text)
         }
     except (TypeError, ValueError):
         _log.warning("deployment %s: its stored inputs cannot be read", deployment_id)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from ring.core.model.ids import InstanceId, InstanceName
 from ring.core.model.logs import LastWords, LogLine
-from ring.store.decoding import moment, moment_text
+from ring.store.decoding import json_value, moment, moment_text
 
 if TYPE_CHECKING:
     import sqlite3
@@ -44,7 +44,7 @@ def keep(tx: Transaction, deployment_id: DeploymentId, words: LastWords) -> None
 def decode(row: sqlite3.Row) -> LastWords:
     name = InstanceName(row["instance_name"])
     try:
-        lines = tuple(_line(*entry) for entry in json.loads(row["lines"]))
+        lines = tuple(_line(*entry) for entry in json_value(row["lines"]))
     except (TypeError, ValueError):
         _log.warning("the last words of %s cannot be read; they are taken as none", name)
         lines = ()

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import ValidationError
 
 from ring.core.model.spec import DeploymentSpec
+from ring.store.decoding import json_value
 
 if TYPE_CHECKING:
     import sqlite3
@@ -43,7 +44,7 @@ def load(row: sqlite3.Row) -> tuple[DeploymentSpec, str | None]:
 
 def _members(text: str | bytes) -> dict[str, Any] | None:
     try:
-        value = json.loads(text)
+        value = json_value(text)
     except ValueError:
         return None
     return value if isinstance(value, dict) else None

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from ring.clock import parse_rfc3339, rfc3339
 from ring.core.errors import Conflict
 from ring.store import audit, revoking, users
-from ring.store.decoding import moment
+from ring.store.decoding import json_value, moment
 from ring.store.records import Token
 
 if TYPE_CHECKING:
@@ -125,7 +125,7 @@ def touch(tx: Transaction, touched: Mapping[str, datetime]) -> None:
 
 def words(text: str) -> list[str]:
     """A JSON list of strings. Raises ValueError for anything else."""
-    words = json.loads(text)
+    words = json_value(text)
     if not isinstance(words, list) or not all(isinstance(word, str) for word in words):
         raise ValueError("not a list of strings")
     return words

@@ -11,7 +11,7 @@ from ring.clock import rfc3339
 from ring.core.errors import Conflict, NotFound
 from ring.core.references import Reference
 from ring.store import audit, inputs, namespaces
-from ring.store.decoding import EPOCH, moment
+from ring.store.decoding import EPOCH, json_value, moment
 from ring.store.records import Wanted
 
 if TYPE_CHECKING:
@@ -164,7 +164,7 @@ def _audit(tx: Transaction, volume: Volume, author: Author, action: str) -> None
 
 def _labels(text: str, *, of: str) -> Mapping[str, str]:
     try:
-        labels = json.loads(text)
+        labels = json_value(text)
     except (TypeError, ValueError):
         labels = None
     if isinstance(labels, dict) and all(isinstance(value, str) for value in labels.values()):

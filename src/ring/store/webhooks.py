@@ -12,7 +12,7 @@ from ring.clock import rfc3339
 from ring.core.errors import RingError
 from ring.core.webhooks import retries
 from ring.store import audit
-from ring.store.decoding import EPOCH, moment
+from ring.store.decoding import EPOCH, json_value, moment
 from ring.store.mirror import HookRevoked, Queued
 
 if TYPE_CHECKING:
@@ -249,7 +249,7 @@ def decode(row: sqlite3.Row) -> Webhook:
 def _names(text: str, *, of: str) -> tuple[str, ...] | None:
     """None: damaged."""
     try:
-        found = json.loads(text)
+        found = json_value(text)
     except ValueError:
         found = None
     if isinstance(found, list) and all(isinstance(one, str) for one in found):
