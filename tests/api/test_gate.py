@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from datetime import timedelta
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -12,6 +14,9 @@ from ring.api.table import ROUTES
 from ring.clock import rfc3339
 from tests.api.client import Exchange, Question
 from tests.api.world import World, manifest
+
+if TYPE_CHECKING:
+    from starlette.types import Message
 
 GUARDED = [route for route in ROUTES if isinstance(route, Guarded)]
 PATHS = sorted({route.path for route in ROUTES})
@@ -140,6 +145,26 @@ def test_the_token_of_a_disabled_user_is_refused(world: World) -> None:
     assert world.call("GET", "/namespaces", token=token).status == 200
     world.set_user("mira", "status", "disabled")
     assert world.call("GET", "/namespaces", token=token).status == 401
+
+
+def test_a_token_that_ends_while_its_body_comes_does_nothing(world: World) -> None:
+    token = world.session("admin")
+    text = json.dumps(manifest()).encode()
+    halves = [text[:9], text[9:]]
+    sent: list[Message] = []
+
+    async def receive() -> Message:
+        if len(halves) == 1:
+            assert (await world.open("POST", "/logout", token=token).reply()).status == 204
+        return {"type": "http.request", "body": halves.pop(0), "more_body": bool(halves)}
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    headers = (("Authorization", f"Bearer {token}"), ("Content-Type", "application/json"))
+    world.run(world.app(Question("POST", "/deployments", headers).scope, receive, send))
+    assert sent[0]["status"] == 401
+    assert world.call("GET", "/deployments").json == []
 
 
 def test_nothing_is_read_before_the_token_is_known(world: World) -> None:

@@ -23,7 +23,7 @@ from ring.security.tokens import is_shaped, token_hash
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from starlette.types import Receive, Scope, Send
+    from starlette.types import Message, Receive, Scope, Send
 
     from ring.api.calls import Services
     from ring.api.routing import Match, Route
@@ -112,6 +112,7 @@ class Gate:
     ) -> Response:
         if not caller.by_ticket and not route.admits(caller.token.kind, caller.token.scopes):
             raise Problem(403, f"token lacks required scope '{route.scope}'")
+        request = Request(request.scope, partial(self._received, request.receive, caller.key))
         call = Call(request, self._services, caller, match.params)
         if route.is_timed:
             response = await within(self._services.request_s, _handled(route, call))
@@ -149,6 +150,15 @@ class Gate:
         ):
             return None
         return token
+
+    async def _received(self, receive: Receive, key: str) -> Message:
+        """A piece of the body. Raises 401 at its end where the token has ended meanwhile: a client
+        may take its time over it."""
+        message = await receive()
+        is_end = message["type"] == "http.request" and not message.get("more_body", False)
+        if is_end and self._valid(key) is None:
+            raise problems.unauthenticated()
+        return message
 
     async def _lapse(self, key: str) -> None:
         """Waits until the token of this hash opens nothing any more."""
