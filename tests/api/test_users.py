@@ -9,6 +9,7 @@ import pytest
 
 from ring.api.asgi import Api
 from ring.api.logins import Logins
+from ring.core.access import ROLES
 from ring.security.passwords import Passwords
 from tests.api.world import PASSWORD
 
@@ -358,6 +359,27 @@ def test_a_bound_token_does_not_change_its_owner_either(world: World) -> None:
     bound = world.token(scopes=["admin"], namespaces=["prod"])
     assert _put(world, "admin", bound, password="correct horse").status == 403
     assert world.call("GET", "/users", token=bound).status == 200
+
+
+@pytest.mark.parametrize(
+    ("role", "scopes", "status"),
+    [
+        ("admin", ["users:read"], 403),
+        ("admin", ["users:read", "users:write"], 403),
+        ("admin", ["admin"], 200),
+        ("operator", ["users:read", "deployments:write"], 403),
+        ("operator", sorted(ROLES["operator"]), 200),
+        ("viewer", sorted(ROLES["viewer"]), 200),
+    ],
+)
+def test_a_token_opens_no_login_that_may_do_more_than_itself(
+    world: World, role: str, scopes: list[str], status: int
+) -> None:
+    """Whoever sets a password can log in with it."""
+    token = world.token(world.user("mira", role), scopes)
+    assert _put(world, "mira", token, password="correct horse").status == status
+    assert _login(world, "mira", "correct horse" if status == 200 else PASSWORD) == 200
+    assert _put(world, "mira", token, username="mira2").status == 200
 
 
 class _Slow(Passwords):

@@ -55,6 +55,8 @@ async def update_user(call: Call) -> Response:
     body = wire.parse(await bodies.read(call.request), wire.UserChangeBody)
     if _differs(body.role, before.role) or _differs(body.status, before.status):
         _expect_manager(call)
+    if body.password is not None and before.id == call.caller.token.user.id:
+        _expect_worth_a_login(call)
     if body.role is not None:
         _expect_known_role(body.role)
     if body.status is not None and body.status not in accounts.STATUSES:
@@ -100,6 +102,15 @@ def _expect_manager(call: Call) -> None:
     caller = call.caller
     if caller.token.user.role != "admin" or not caller.may(Scope.USERS_WRITE):
         raise Problem(403, f"this needs an admin's token with scope '{Scope.USERS_WRITE}'")
+
+
+def _expect_worth_a_login(call: Call) -> None:
+    """Raises 403 where the owner's login may do more than the token: whoever sets the password can
+    log in with it."""
+    caller = call.caller
+    granted = ROLES.get(caller.token.user.role, frozenset({Scope.ADMIN}))
+    if not all(caller.may(scope) for scope in granted):
+        raise Problem(403, "a token that may do less than its owner cannot set their password")
 
 
 def _expect_known_role(role: str) -> None:
