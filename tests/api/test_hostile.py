@@ -194,3 +194,23 @@ def test_a_hash_is_computed_for_users_that_do_not_exist(
     assert {encoded.split("$")[3] for encoded, _ in done} == {"m=65536,t=2,p=4"}
     failed = world.call("GET", "/audit?action=login_failed").json
     assert len(failed) == 4  # the same is written for each, too
+
+
+@pytest.mark.parametrize(
+    ("path", "members"),
+    [
+        ("/webhooks", {"url": "http://10.1.1.1/", "events": [1] * 5000}),
+        ("/webhooks", {"url": "http://10.1.1.1/", "namespaces": [1] * 5000}),
+        ("/tokens", {"name": "ci", "scopes": [1] * 5000, "namespaces": [1] * 5000}),
+        (
+            "/volumes",
+            {"namespace": "shop", "name": "v1", "labels": {str(key): 1 for key in range(5000)}},
+        ),
+    ],
+)
+def test_an_answer_does_not_repeat_every_wrong_entry(
+    world: World, path: str, members: dict[str, object]
+) -> None:
+    reply = world.call("POST", path, body=members)
+    assert (reply.status, set(reply.codes)) == (422, {"request.field.type"})
+    assert len(reply.codes) <= 2, "one for each field"

@@ -178,7 +178,7 @@ def test_a_list_of_many_namespaces_is_bounded(world: World) -> None:
     names = [f"n{number}" for number in range(1001)]
     assert make(world, namespaces=names[:1000]).status == 201
     assert make(world, namespaces=names).codes == ["webhook.namespaces.format"]
-    bad = [f"N{number}" for number in range(20_000)]
+    bad = [f"N{number}" for number in range(4_000)]
     assert len(make(world, namespaces=bad).codes) == 1000
 
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Mapping
 from itertools import islice
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Literal, NotRequired, TypeVar
+from typing import TYPE_CHECKING, Annotated, Literal, NotRequired, TypeVar
 
-from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, TypeAdapter, ValidationError
+from pydantic_core import PydanticCustomError
 from starlette.responses import Response
 from typing_extensions import TypedDict
 
@@ -17,7 +19,7 @@ from ring.clock import rfc3339
 from ring.core.violations import Violation
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Sequence
     from datetime import datetime
 
     from pydantic_core import ErrorDetails
@@ -29,6 +31,20 @@ TURN = 100
 """Entries of a list that are written in one piece."""
 
 JSON: Mapping[str, str] = MappingProxyType({"Content-Type": "application/json"})
+
+
+_MOST_ENTRIES = 4096
+
+
+def _few(entries: object) -> object:
+    if isinstance(entries, list | dict) and len(entries) > _MOST_ENTRIES:
+        raise PydanticCustomError("too_many", f"must have no more than {_MOST_ENTRIES} entries")
+    return entries
+
+
+Texts = Annotated[list[str], BeforeValidator(_few)]
+"""A body has room for some 100,000 entries, and each may be wrong."""
+TextMap = Annotated[Mapping[str, str], BeforeValidator(_few)]
 
 
 class Body(BaseModel):

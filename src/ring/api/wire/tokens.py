@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from typing_extensions import TypedDict
 
-from ring.api.wire.base import Body, moment
+from ring.api.wire.base import Body, Texts, moment
 from ring.clock import rfc3339
 
 if TYPE_CHECKING:
@@ -18,8 +18,8 @@ _ONCE = "Keep the token now: it is shown only this once."
 
 class TokenBody(Body):
     name: str
-    scopes: list[str]
-    namespaces: list[str] | None = None
+    scopes: Texts
+    namespaces: Texts | None = None
     expire_at: str | None = None
 
 

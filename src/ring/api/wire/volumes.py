@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping  # noqa: TC003 - pydantic reads the annotations at run time
 from typing import TYPE_CHECKING
 
 from typing_extensions import TypedDict
 
-from ring.api.wire.base import Body, moment
+from ring.api.wire.base import Body, TextMap, moment
 from ring.clock import rfc3339
 
 if TYPE_CHECKING:
@@ -19,7 +18,7 @@ class VolumeBody(Body):
     name: str
     size: int | None = None
     backend_type: str | None = None
-    labels: Mapping[str, str] | None = None
+    labels: TextMap | None = None
 
 
 class RegisteredVolumeShape(TypedDict):

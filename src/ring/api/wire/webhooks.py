@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from pydantic import Field
 from typing_extensions import TypedDict
 
-from ring.api.wire.base import Body, moment
+from ring.api.wire.base import Body, Texts, moment
 from ring.clock import rfc3339
 
 if TYPE_CHECKING:
@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 
 class WebhookBody(Body):
     url: str
-    events: list[str] = Field(default_factory=list)
-    secret: str | None = None
-    namespaces: list[str] = Field(default_factory=list)
+    events: Texts = Field(default_factory=list)
+    secret: str | None = Field(default=None, repr=False)
+    namespaces: Texts = Field(default_factory=list)
 
 
 class NewWebhookShape(TypedDict):
