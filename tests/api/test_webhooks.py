@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from ring.store import webhooks
+
 if TYPE_CHECKING:
     from tests.api.client import Reply
     from tests.api.world import World
@@ -180,6 +182,17 @@ def test_a_list_of_many_namespaces_is_bounded(world: World) -> None:
     assert make(world, namespaces=names).codes == ["webhook.namespaces.format"]
     bad = [f"N{number}" for number in range(4_000)]
     assert len(make(world, namespaces=bad).codes) == 1000
+
+
+def test_the_number_of_webhooks_is_bounded(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(webhooks, "MOST_ACTIVE", 3)
+    first, *_ = [made(world) for _ in range(3)]
+    refused = make(world)
+    assert refused.status == 409
+    assert refused.json["detail"] == "there are 3 webhooks already: delete one first"
+    assert len(world.call("GET", "/webhooks").json) == 3
+    assert world.call("DELETE", f"/webhooks/{first['id']}").status == 204
+    assert make(world).status == 201
 
 
 def test_deleting_is_idempotent_and_leaves_the_history(world: World) -> None:

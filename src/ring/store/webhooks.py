@@ -9,7 +9,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
 from ring.clock import rfc3339
-from ring.core.errors import RingError
+from ring.core.errors import Conflict, RingError
 from ring.core.webhooks import retries
 from ring.store import audit
 from ring.store.decoding import EPOCH, json_value, moment
@@ -30,6 +30,8 @@ _log = logging.getLogger(__name__)
 KEPT: Final = {"delivered": timedelta(days=7), "dead": timedelta(days=30)}
 LOOKED_AT: Final = 4
 """For each event of a hook's history that is asked for."""
+MOST_ACTIVE: Final = 256
+"""Each event costs a row for each hook that wants it, in the write of what it tells."""
 _PURGED_AT_ONCE: Final = 500
 
 
@@ -126,9 +128,11 @@ class Webhooks:
         secret: str,
         author: Author,
     ) -> Webhook:
-        """With its audit entry; the secret is sealed."""
+        """With its audit entry; the secret is sealed. Raises Conflict where there are too many."""
 
         def work(tx: Transaction) -> Webhook:
+            if len(tx.all("webhooks", "active", {})) >= MOST_ACTIVE:
+                raise Conflict(f"there are {MOST_ACTIVE} webhooks already: delete one first")
             made = Webhook(tx.new_id(), url, tuple(events), tuple(namespaces), tx.now, None)
             tx.run(
                 "webhooks",

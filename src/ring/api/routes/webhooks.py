@@ -145,6 +145,7 @@ ROUTES: tuple[Route, ...] = (
             takes=wire.WebhookBody,
             gives=wire.NewWebhookShape,
             statuses=(201,),
+            refusals=(409,),
         ),
         Scope.WEBHOOKS_WRITE,
     ),
