@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import threading
 from pathlib import Path
 
 import pytest
@@ -151,6 +153,24 @@ def test_what_cannot_be_read_names_file_and_key(file: Path, text: str, says: str
     complaint = message(file)
     assert complaint.startswith(f"cannot parse {file}: ")
     assert says in complaint
+
+
+def test_a_file_without_end_is_not_read_to_it(file: Path) -> None:
+    file.symlink_to("/dev/zero")
+    with pytest.raises(HostError, match="it is larger than 1048576 bytes"):
+        load(file)
+
+
+def test_a_pipe_is_waited_for_only_where_it_was_named(file: Path) -> None:
+    os.mkfifo(file)
+    environ = {"RING_CONFIG_DIR": str(file.parent)}
+    assert file.name == "config.toml"
+    with pytest.raises(HostError, match="it is a pipe, not a file"):
+        load_context(None, None, environ)
+    writer = threading.Thread(target=file.write_text, args=(A_AND_B,), daemon=True)
+    writer.start()
+    assert load_context(file, None, environ).name == "b"
+    writer.join()
 
 
 def test_what_is_no_text(file: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,6 +12,9 @@ from ring.core.errors import HostError, UserError
 from ring.settings import trust
 
 Environ = Mapping[str, str]
+
+_LONGEST_BYTES = 1024 * 1024
+"""Of a config file."""
 
 
 def process_environment() -> Environ:
@@ -47,7 +51,7 @@ def read_config(config: Path | None, environ: Environ) -> Table:
     """
     path, named = config_path(config, environ)
     try:
-        text = path.read_bytes().decode("utf-8")
+        text = _content(path, is_named=named).decode("utf-8")
     except FileNotFoundError as error:
         if named:
             raise UserError(
@@ -63,6 +67,24 @@ def read_config(config: Path | None, environ: Environ) -> Table:
         return Table(path, "", tomllib.loads(text))
     except tomllib.TOMLDecodeError as error:
         raise UserError(f"cannot parse {path}: {error}") from error
+
+
+def _content(path: Path, *, is_named: bool) -> bytes:
+    """A pipe that somebody named is read to its end; one that lies there would hang every command.
+
+    Raises OSError, HostError.
+    """
+    with open(path, "rb", opener=None if is_named else _without_waiting) as opened:
+        if not is_named and stat.S_ISFIFO(os.fstat(opened.fileno()).st_mode):
+            raise HostError(f"cannot parse {path}: it is a pipe, not a file")
+        content = opened.read(_LONGEST_BYTES + 1)
+    if len(content) > _LONGEST_BYTES:
+        raise HostError(f"cannot parse {path}: it is larger than {_LONGEST_BYTES} bytes")
+    return content
+
+
+def _without_waiting(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_NONBLOCK | os.O_CLOEXEC)
 
 
 class Table:
