@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import json
 from typing import TYPE_CHECKING, Any
@@ -43,7 +44,7 @@ class Desk:
         """With these secrets; a config where it begins with a brace."""
 
         async def main() -> Resolved:
-            return self.resolver.resolve(await self.row(**held))
+            return await self.resolver.resolve(await self.row(**held))
 
         return self.bench.run(main())
 
@@ -107,7 +108,7 @@ def test_each_object_is_read_once_however_often_it_is_named() -> None:
         statements: list[str] = []
         reader = desk.bench.store._database._reader
         reader.set_trace_callback(statements.append)
-        found = desk.resolver.resolve(row)
+        found = await desk.resolver.resolve(row)
         reader.set_trace_callback(None)
         return found, statements
 
@@ -222,10 +223,34 @@ def test_a_secret_of_another_key(members: dict[str, Any], kind: FailureClass, me
         row = await desk.row(key="canary")
         desk.bench.store._door.vault = Vault(b"n" * KEY_BYTES)
         with pytest.raises(Unresolved, match=message) as caught:
-            desk.resolver.resolve(row)
+            await desk.resolver.resolve(row)
         assert caught.value.failure.kind is kind
         assert "another key" in caught.value.message
         assert "canary" not in caught.value.message
+
+    desk.bench.run(main())
+
+
+def test_others_have_their_turn_between_what_may_be_long() -> None:
+    names = [f"c{number}" for number in range(5)]
+    volumes = [{**MAIN, "source": name, "destination": f"/etc/{name}"} for name in names]
+    desk = Desk(volumes=volumes)
+    turns = 0
+
+    async def other() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    async def main() -> None:
+        row = await desk.row()
+        for name in names:
+            await desk.bench.store.configs.create("media", Draft(name, '{"main": "x"}', ""), AUTHOR)
+        beside = asyncio.create_task(other())
+        assert len((await desk.resolver.resolve(row)).contents) == len(names)
+        beside.cancel()
+        assert turns >= len(names)
 
     desk.bench.run(main())
 
@@ -237,7 +262,7 @@ def test_configs_that_cannot_be_read() -> None:
         row = await desk.row(settings='{"main": "x"}')
         desk.bench.store._database._writer.execute("ALTER TABLE config RENAME TO lost")
         with pytest.raises(Unresolved) as caught:
-            desk.resolver.resolve(row)
+            await desk.resolver.resolve(row)
         assert caught.value.failure.kind is FailureClass.CONFIG_UNREADABLE
         assert "The configs of namespace 'media' cannot be read" in caught.value.message
 
@@ -251,7 +276,7 @@ def test_a_failure_tells_what_had_been_written_then() -> None:
         row = await desk.row()
         for count in range(2):
             with pytest.raises(Unresolved) as caught:
-                desk.resolver.resolve(row)
+                await desk.resolver.resolve(row)
             assert caught.value.inputs == count
             desk.inputs.note(WEB)
         desk.inputs.forget(WEB)
@@ -292,7 +317,7 @@ def test_a_password_of_another_key_is_a_reason_not_to_pull_and_no_more() -> None
     async def main() -> None:
         row = await desk.row()
         desk.bench.store._vault = Vault(b"n" * KEY_BYTES)
-        found = desk.resolver.resolve(row)
+        found = await desk.resolver.resolve(row)
         assert found.login is None
         assert found.broken_login == (
             "Failed to pull image 'nginx:1.25': config.password cannot be decrypted (it was "

@@ -5,6 +5,7 @@ In memory only: what comes out of here goes into the order and the pull, and now
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 from dataclasses import dataclass, field
@@ -19,7 +20,7 @@ from ring.engine.operating.scrubbing import scrubbed
 from ring.runtimes.base import Login
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Collection, Iterator, Mapping
 
     from ring.core.model.deployment import Deployment
     from ring.core.model.spec import DeploymentSpec, Volume
@@ -66,18 +67,19 @@ class Resolved:
 
 
 class Resolver:
-    """Reads from the store; short, and on the loop's thread."""
+    """Reads from the store, on the loop's thread: one thing at a time, since a row may refer to a
+    thousand of a megabyte each."""
 
     def __init__(self, store: Store, inputs: Inputs) -> None:
         self._store = store
         self._inputs = inputs
 
-    def resolve(self, row: Deployment) -> Resolved:
+    async def resolve(self, row: Deployment) -> Resolved:
         """In the order in which failures are told. Raises Unresolved."""
         look = self._look(row)
-        configs = look.configs()
-        look.read_mounted_secrets()
-        secrets = look.environment()
+        configs = await look.configs()
+        await look.read_mounted_secrets()
+        secrets = await look.environment()
         login, broken = look.login()
         contents = look.contents(configs)
         return Resolved(secrets, contents, login, broken, tuple(look.hidden))
@@ -113,14 +115,18 @@ class _Look:
         self._mounted: dict[str, str] = {}
         self.hidden: list[str] = []
 
-    def configs(self) -> Mapping[str, str]:
-        """The data of every config that is mounted, by its name; those missing are left out."""
-        found: dict[str, str] = {}
+    async def configs(self) -> Mapping[str, Mapping[str, str]]:
+        """What is mounted of every config, by its name and key; what is missing is left out."""
+        wanted: dict[str, set[str]] = {}
+        for volume in self._volumes("config"):
+            wanted.setdefault(volume.source or "", set()).add(volume.key or "")
+        found: dict[str, Mapping[str, str]] = {}
         try:
-            for name in dict.fromkeys(one.source or "" for one in self._volumes("config")):
+            for name, keys in wanted.items():
                 config = self._store.configs.named(self._namespace, name)
                 if config is not None:
-                    found[config.name] = config.data
+                    found[name] = _entries(config.data, keys)
+                await asyncio.sleep(0)
         except RingError as error:
             raise self._unresolved(
                 FailureClass.CONFIG_UNREADABLE,
@@ -128,13 +134,14 @@ class _Look:
             ) from error
         return found
 
-    def read_mounted_secrets(self) -> None:
+    async def read_mounted_secrets(self) -> None:
         for name in dict.fromkeys(one.source or "" for one in self._volumes("secret")):
             value = self._secret(name, FailureClass.SECRET_UNREADABLE, f"Secret '{name}'")
             if value is not None:
                 self._mounted[name] = value
+            await asyncio.sleep(0)
 
-    def environment(self) -> Mapping[str, str]:
+    async def environment(self) -> Mapping[str, str]:
         found: dict[str, str] = {}
         for variable, value in self._spec.environment.items():
             if not isinstance(value, SecretRef):
@@ -144,6 +151,7 @@ class _Look:
             if secret is None:
                 raise self._missing(kind, what)
             found[variable] = secret
+            await asyncio.sleep(0)
         return found
 
     def login(self) -> tuple[Login | None, str | None]:
@@ -167,14 +175,13 @@ class _Look:
         server = config.server or place(self._spec.image)[0]
         return Login(server, config.username, password, INLINE), None
 
-    def contents(self, configs: Mapping[str, str]) -> Mapping[str, bytes]:
+    def contents(self, configs: Mapping[str, Mapping[str, str]]) -> Mapping[str, bytes]:
         """What is in each file, by its destination."""
         found: dict[str, bytes] = {}
-        maps = {name: _map(data) for name, data in configs.items()}
         for volume in self._spec.volumes:
             name = volume.source or ""
             if volume.type == "config":
-                entry = self._entry(maps, name, volume.key or "")
+                entry = self._entry(configs, name, volume.key or "")
                 found[volume.destination] = entry.encode(errors="replace")  # half of a pair
             elif volume.type == "secret":
                 if name not in self._mounted:
@@ -214,15 +221,13 @@ class _Look:
         self.hidden += [login.password, login.identity_token]
         return login
 
-    def _entry(self, configs: Mapping[str, Mapping[str, object]], name: str, key: str) -> str:
-        """One entry of a config, as a file has it: text as it is, anything else as JSON."""
+    def _entry(self, configs: Mapping[str, Mapping[str, str]], name: str, key: str) -> str:
         kind = FailureClass.MOUNTED_CONFIG_MISSING
         if name not in configs:
             raise self._missing(kind, f"Config '{name}'")
         if key not in configs[name]:
             raise self._missing(kind, f"Key '{key}' not found in config '{name}'", found="")
-        value = configs[name][key]
-        return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+        return configs[name][key]
 
     def _missing(self, kind: FailureClass, what: str, *, found: str = " not found") -> Unresolved:
         return self._unresolved(kind, f"{what}{found} in namespace '{self._namespace}'")
@@ -231,10 +236,17 @@ class _Look:
         return Unresolved(kind, message, self._inputs)
 
 
-def _map(data: str) -> Mapping[str, object]:
-    """A config's entries, read once however many are mounted; none where it is no JSON object."""
+def _entries(data: str, keys: Collection[str]) -> Mapping[str, str]:
+    """These of a config's entries, as files have them: text as it is, anything else as JSON; none
+    where it is no JSON object."""
     try:
-        entries = json.loads(data)
+        held = json.loads(data)
     except (ValueError, RecursionError):
         return {}
-    return entries if isinstance(entries, dict) else {}
+    if not isinstance(held, dict):
+        return {}
+    return {
+        key: value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+        for key, value in held.items()
+        if key in keys
+    }

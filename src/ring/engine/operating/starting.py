@@ -97,7 +97,7 @@ class Starter:
                 if not runtime.is_remote and (found is None or not found.is_live):
                     promise = self._admission.admit(row.spec)
                 if found is None:
-                    resolved = self._resolver.resolve(row)
+                    resolved = await self._resolver.resolve(row)
                     await self._resolver.register_volumes(row)
                     image = await self._image(row, runtime, resolved)
         except TimeoutError:
