@@ -9,9 +9,24 @@ import click
 from ring.cli.session import Session
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
 _Command = TypeVar("_Command", bound="Callable[..., object]")
+
+
+class WholeNumber(click.IntRange):
+    """An integer between bounds, called one in messages and help."""
+
+    name = "integer"
+
+
+class Words(click.ParamType[str]):
+    """Text, with words that completion offers. What is right is decided elsewhere."""
+
+    name = "text"
+
+    def __init__(self, words: Iterable[str]) -> None:
+        self.choices = tuple(words)
 
 
 def _keep_format(context: click.Context, _: click.Parameter, value: str) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ring.cli.failures import CommandFailed
+from ring.cli.options import WholeNumber, Words
 from ring.cli.session import Session, current
 from ring.cli.terminal import GREEN, YELLOW, is_interactive
 from ring.cli.tree import RingCommand
@@ -39,12 +40,13 @@ def _check_runtime(_: click.Context, __: click.Parameter, value: str | None) -> 
     return None if value is None else _known(value)
 
 
-_PORT = click.IntRange(1, 65535)
+_PORT = WholeNumber(1, 65535)
 
 
 @click.command("init", cls=RingCommand)
 @click.option(
     "--runtime",
+    type=Words(_LABELS),
     metavar="NAME",
     callback=_check_runtime,
     help=f"One of {', '.join(_LABELS)}.",

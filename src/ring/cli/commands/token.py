@@ -9,7 +9,7 @@ import click
 
 from ring.cli.colours import CREDENTIAL_STATUS
 from ring.cli.failures import CommandFailed
-from ring.cli.options import output_option
+from ring.cli.options import Words, output_option
 from ring.cli.problems import write_failed
 from ring.cli.prompts import confirmed
 from ring.cli.rows import Row, one_object
@@ -19,6 +19,7 @@ from ring.cli.text import joined, one_line, utc
 from ring.cli.tree import RingCommand, RingGroup
 from ring.cli.views import Table, global_list, show_list
 from ring.clock import SystemClock, parse_rfc3339, rfc3339
+from ring.core.access import Scope
 
 _DURATION = re.compile("([0-9]+)([dhm])")
 _UNITS = {"d": timedelta(days=1), "h": timedelta(hours=1), "m": timedelta(minutes=1)}
@@ -85,6 +86,7 @@ def list_tokens() -> None:
     "-s",
     "--scope",
     "scopes",
+    type=Words(Scope),
     multiple=True,
     required=True,
     metavar="SCOPE",

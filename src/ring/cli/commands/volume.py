@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from ring.cli.failures import CommandFailed, item_failed
-from ring.cli.options import namespaces_option, output_option
+from ring.cli.options import WholeNumber, namespaces_option, output_option
 from ring.cli.problems import references, trouble, write_failed
 from ring.cli.rows import Row, mapping, one_object
 from ring.cli.session import current
@@ -62,7 +62,7 @@ def _labels(_: click.Context, __: click.Parameter, given: tuple[str, ...]) -> di
 @click.command("create", cls=RingCommand)
 @click.argument("name")
 @click.option("-n", "--namespace", required=True, metavar="NAME", help="Where it belongs.")
-@click.option("--size", type=click.IntRange(min=0), metavar="BYTES", help="A hint, no quota.")
+@click.option("--size", type=WholeNumber(min=0), metavar="BYTES", help="A hint, no quota.")
 @click.option("--backend", type=click.Choice(["local", "directory"]), help="How it is kept.")
 @click.option(
     "--label",

@@ -1,4 +1,4 @@
-"""`ring _complete KIND PREFIX`: names of objects for a shell that waits, or nothing at all.
+"""`ring _complete KIND PREFIX`: names for a shell that waits, or nothing at all.
 
 What a completion script calls back. It shows no error and never takes longer than its deadline:
 whatever stands in the way, the shell gets an empty answer and exit code 0. Not a command of the
@@ -57,6 +57,8 @@ def candidates(arguments: Sequence[str], environ: Environ) -> list[str]:
     """
     kind, prefix, *rest = arguments
     options = dict(zip(rest[::2], rest[1::2], strict=True))
+    if kind == "contexts":
+        return [name for name in _contexts(options, environ) if name.startswith(prefix)]
     if kind not in KINDS:
         return []
     rows = _ask(kind, prefix, options, environ)
@@ -66,6 +68,18 @@ def candidates(arguments: Sequence[str], environ: Environ) -> list[str]:
     return sorted({line for row in rows for line in make(row, prefix)})
 
 
+def _contexts(options: Mapping[str, str], environ: Environ) -> Iterable[str]:
+    """Of the config file: no server is asked."""
+    from ring.settings.contexts import every_context
+
+    return filter(_clean, every_context(_config(options), environ))
+
+
+def _config(options: Mapping[str, str]) -> Path | None:
+    config = options.get("--config")
+    return Path(config) if config else None
+
+
 def _ask(
     kind: str, prefix: str, options: Mapping[str, str], environ: Environ
 ) -> Iterable[Mapping[str, object]]:
@@ -73,8 +87,7 @@ def _ask(
     from ring.cli.credentials import Credentials
     from ring.cli.rows import objects
 
-    config = options.get("--config")
-    context = load_context(Path(config) if config else None, options.get("--context"), environ)
+    context = load_context(_config(options), options.get("--context"), environ)
     token = environ.get("RING_TOKEN") or Credentials(config_dir(environ)).token(context.name)
     if token is None:
         return []

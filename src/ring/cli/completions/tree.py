@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from ring.cli.options import Words
 from ring.cli.tree import RingGroup
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ _KINDS = {
     "secret": "secrets",
     "config": "configs",
 }
+_BY_OPTION = {"--namespace": "namespaces", "--context": "contexts"}
 _FILES = ("PATH", "FILE")
 
 
@@ -94,10 +96,11 @@ def _takes(option: click.Option) -> bool:
 
 
 def _offer(param: click.Parameter) -> str:
-    if isinstance(param.type, click.Choice):
+    if isinstance(param.type, click.Choice | Words):
         return WORDS + " ".join(map(str, param.type.choices))
-    if "--namespace" in param.opts:
-        return f"{NAMES}namespaces"
+    for option, kind in _BY_OPTION.items():
+        if option in param.opts:
+            return NAMES + kind
     if isinstance(param.type, click.Path | click.File) or param.metavar in _FILES:
         return FILE
     return ""

@@ -8,7 +8,7 @@ import click
 
 from ring.cli.colours import CHECK_STATUS
 from ring.cli.failures import item_failed
-from ring.cli.options import output_option
+from ring.cli.options import WholeNumber, output_option
 from ring.cli.problems import trouble
 from ring.cli.refs import deployment_id
 from ring.cli.session import current
@@ -33,7 +33,7 @@ def _cells(row: Row) -> tuple[object, ...]:
 @click.command("health-checks", cls=RingCommand)
 @click.argument("deployment", metavar="ID")
 @click.option("--latest", is_flag=True, help="Only the most recent result of each type.")
-@click.option("--limit", type=click.IntRange(min=1), metavar="N", help="At most so many.")
+@click.option("--limit", type=WholeNumber(min=1), metavar="N", help="At most so many.")
 @output_option
 def health_checks(deployment: str, limit: int | None, *, latest: bool) -> None:
     """Show the results of a deployment's health checks, newest first."""

@@ -7,7 +7,7 @@ import click
 from ring.cli.colours import EVENT_LEVEL
 from ring.cli.feed import Feed
 from ring.cli.following import HEADERS, cells, follow
-from ring.cli.options import output_option
+from ring.cli.options import WholeNumber, output_option
 from ring.cli.refs import deployment_id
 from ring.cli.rows import objects
 from ring.cli.session import current
@@ -20,9 +20,7 @@ from ring.cli.tree import RingCommand
 @click.option(
     "-l", "--level", type=click.Choice(["info", "warning", "error"]), help="Only of this level."
 )
-@click.option(
-    "--limit", type=click.IntRange(min=1), default=50, help="At most so many (default: 50)."
-)
+@click.option("--limit", type=WholeNumber(min=1), default=50, help="At most so many (default: 50).")
 @click.option(
     "-f", "--follow", "is_following", is_flag=True, help="Go on with new events as they come."
 )

@@ -8,13 +8,14 @@ import click
 
 from ring.cli.colours import DEPLOYMENT_STATUS
 from ring.cli.failures import scoped_list_failed
-from ring.cli.options import output_option
+from ring.cli.options import namespaces_option, output_option
 from ring.cli.problems import trouble
 from ring.cli.rows import members, objects
 from ring.cli.session import current
 from ring.cli.tables import grid
 from ring.cli.text import utc
 from ring.cli.tree import RingCommand
+from ring.core.model.status import Status
 
 if TYPE_CHECKING:
     from ring.cli.rows import Row
@@ -34,8 +35,16 @@ HEADERS = (
 
 
 @click.command("list", cls=RingCommand)
-@click.option("-n", "--namespace", "namespaces", multiple=True, metavar="NAME", help="Of this one.")
-@click.option("-s", "--status", "statuses", multiple=True, metavar="STATUS", help="In this state.")
+@namespaces_option
+@click.option(
+    "-s",
+    "--status",
+    "statuses",
+    type=click.Choice([status.value for status in Status]),
+    multiple=True,
+    metavar="STATUS",
+    help="In this state, such as running or crash_loop_back_off; may be given again.",
+)
 @click.option("--type", "kind", type=click.Choice(["worker", "job"]), help="Of this kind.")
 @click.option(
     "-l", "--label", "labels", multiple=True, metavar="KEY[=VALUE]", help="With all of these."

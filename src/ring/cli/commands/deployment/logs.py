@@ -7,7 +7,7 @@ import click
 from ring.cli.failures import CommandFailed
 from ring.cli.log_feed import LogFeed
 from ring.cli.log_following import follow, show
-from ring.cli.options import output_option
+from ring.cli.options import WholeNumber, output_option
 from ring.cli.refs import deployment_id
 from ring.cli.session import current
 from ring.cli.tree import RingCommand
@@ -23,7 +23,7 @@ from ring.core.logs import parse_since
 )
 @click.option(
     "--tail",
-    type=click.IntRange(min=0),
+    type=WholeNumber(min=0),
     metavar="N",
     help="Only the last N lines of each instance (default: 100).",
 )

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ring.cli.failures import item_failed
-from ring.cli.options import output_option
+from ring.cli.options import WholeNumber, output_option
 from ring.cli.problems import trouble
 from ring.cli.session import current
 from ring.cli.text import utc
@@ -30,7 +30,7 @@ def _cells(row: Row) -> tuple[object, ...]:
 
 @click.command("audit", cls=RingCommand)
 @click.argument("namespace")
-@click.option("--limit", type=click.IntRange(min=1), metavar="N", help="At most so many.")
+@click.option("--limit", type=WholeNumber(min=1), metavar="N", help="At most so many.")
 @output_option
 def audit(namespace: str, limit: int | None) -> None:
     """Show who did what in a namespace, newest first."""
