@@ -3,15 +3,13 @@ is a shell that waits for names."""
 
 from __future__ import annotations
 
+import os
 import sys
 
 
 def main() -> int:
     """Run the command line of this process; the exit code."""
-    if sys.argv[1:] == ["--version"]:
-        from ring import __version__
-
-        sys.stdout.write(f"ring {__version__}\n")
+    if sys.argv[1:] == ["--version"] and _told_version():
         return 0
     if sys.argv[1:2] == ["_complete"]:
         from ring.cli.completions.names import main as complete
@@ -24,6 +22,22 @@ def main() -> int:
         return run(sys.argv[1:])
     except KeyboardInterrupt:
         return 130
+
+
+def _told_version() -> bool:
+    """Whether it could be written; where not, the command line has a word for it.
+
+    Past the buffer of stdout, which would try again at the end with what it could not write.
+    """
+    from ring import __version__
+
+    if sys.stdout is None:
+        return False
+    try:
+        os.write(sys.stdout.fileno(), f"ring {__version__}\n".encode())
+    except OSError:
+        return False
+    return True
 
 
 if __name__ == "__main__":

@@ -72,7 +72,9 @@ def test_help_of_a_group(anyone: Ring) -> None:
         (("deployment", "list", "-c", "x"), "No such option"),
         (("deployment", "inspect"), "Missing argument"),
         (("deployment", "delete"), "Missing argument"),
+        (("deployment", "list", "-s", "runing"), "'runing' is not one of 'pending', 'creating', "),
         (("deployment", "events", "x", "--limit", "0"), "Invalid value for '--limit'"),
+        (("deployment", "events", "x", "--limit", "x"), "'x' is not a valid integer."),
         (("server", "start", "--dashboard"), "--dashboard is not available yet"),
         (("server", "--dashboard"), "--dashboard is not available yet"),
     ],
@@ -173,11 +175,14 @@ def test_a_closed_reader_ends_quietly(ring: Ring, stub: Stub) -> None:
         assert running.stderr.read() == b""
 
 
-def test_a_full_disk_is_one_line(ring: Ring, stub: Stub) -> None:
+@pytest.mark.parametrize(
+    "words", [("namespace", "list"), ("--version",), ("--help",), ("namespace", "list", "-h")]
+)
+def test_a_full_disk_is_one_line(ring: Ring, stub: Stub, words: tuple[str, ...]) -> None:
     stub.on("GET /namespaces", Answer(200, []))
     with open("/dev/full", "wb") as full:  # noqa: PTH123 - a device, opened as one
         done = subprocess.run(
-            [sys.executable, "-m", "ring", "namespace", "list"],
+            [sys.executable, "-m", "ring", *words],
             stdout=full,
             stderr=subprocess.PIPE,
             env=_environment(ring),
@@ -185,6 +190,17 @@ def test_a_full_disk_is_one_line(ring: Ring, stub: Stub) -> None:
         )
     assert done.returncode == 1
     assert done.stderr == b"error: cannot write the output: no space left on device\n"
+
+
+@pytest.mark.parametrize("words", [("--version",), ("--help",)])
+def test_a_closed_stdout_is_silence(anyone: Ring, words: tuple[str, ...]) -> None:
+    done = subprocess.run(
+        ["sh", "-c", 'exec "$@" >&-', "sh", sys.executable, "-m", "ring", *words],
+        stderr=subprocess.PIPE,
+        env=_environment(anyone),
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, b"")
 
 
 def test_an_internal_error_is_one_line(ring: Ring, stub: Stub) -> None:

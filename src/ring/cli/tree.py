@@ -54,12 +54,28 @@ def global_options(*, short: bool) -> list[click.Parameter]:
     ]
 
 
+def _show_help(context: click.Context, _: click.Parameter, value: bool) -> None:
+    """As click's own, on a stream that may be full or have no reader."""
+    if value and not context.resilient_parsing:
+        context.ensure_object(Session).print(context.get_help())
+        context.exit()
+
+
+def _on_our_stream(option: click.Option | None) -> click.Option | None:
+    if option is not None:
+        option.callback = _show_help
+    return option
+
+
 class RingCommand(click.Command):
     """A command that takes the global options in their long form too."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:  # click's own signature
         super().__init__(*args, **kwargs)
         self.params += global_options(short=False)
+
+    def get_help_option(self, ctx: click.Context) -> click.Option | None:
+        return _on_our_stream(super().get_help_option(ctx))
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         try:
@@ -87,6 +103,9 @@ class RingGroup(click.Group):
         self._lazy = lazy
         self.default = default
         self.params += global_options(short=short_options)
+
+    def get_help_option(self, ctx: click.Context) -> click.Option | None:
+        return _on_our_stream(super().get_help_option(ctx))
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(self._lazy)
