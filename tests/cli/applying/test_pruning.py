@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-import os
-import pty
-import subprocess
-import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.cli.conftest import SOURCE
 from tests.cli.stub import Answer, problem
 
 if TYPE_CHECKING:
@@ -25,7 +20,6 @@ deployments:
   web: { name: web, namespace: shop, image: nginx }
   far: { name: far, namespace: other, image: nginx }
 """
-REFUSED = "error: refusing to prune without confirmation; pass --yes to proceed non-interactively\n"
 
 
 def row(number: int, name: str, **more: Any) -> dict[str, Any]:
@@ -114,13 +108,14 @@ def test_nothing_left_behind_is_nothing_to_ask(ring: Ring, server: Stub) -> None
 
 
 @pytest.mark.parametrize("words", [(), ("-f", "-")])
-def test_without_a_terminal_nothing_at_all_is_done(
+def test_without_a_terminal_nobody_is_asked(
     ring: Ring, server: Stub, words: tuple[str, ...]
 ) -> None:
     (ring.home / "ring.yaml").write_text(MANIFEST)
     ended = ring.process("apply", "--prune", *words, stdin=MANIFEST)
-    assert (ended.code, ended.out, ended.err) == (1, "", REFUSED)
-    assert server.requests == []
+    assert (ended.code, ended.err) == (0, "")
+    assert LISTED in ended.out
+    assert deleted(server) == DOOMED
 
 
 @pytest.mark.parametrize("name", ["", "name: ''\n", "name: null\n", "name: ' '\n"])
@@ -188,23 +183,12 @@ def test_a_dry_run_says_it_and_asks_nobody(anyone: Ring) -> None:
 def test_on_a_terminal_it_asks(
     ring: Ring, server: Stub, answer: str, code: int, gone: list[str]
 ) -> None:
-    (ring.home / "ring.yaml").write_text(MANIFEST)
-    ours, theirs = pty.openpty()
-    os.write(ours, answer.encode())
-    done = subprocess.run(
-        [sys.executable, "-m", "ring", "apply", "--prune"],
-        stdin=theirs,
-        capture_output=True,
-        encoding="utf-8",
-        timeout=30,
-        check=False,
-        cwd=ring.home,
-        env={"PATH": os.environ["PATH"], "PYTHONPATH": str(SOURCE), **ring.environ},
+    path = ring.home / "ring.yaml"
+    path.write_text(MANIFEST)
+    ended = ring.on_terminal(
+        "apply", "-f", str(path), "--prune", typed=[("Delete? [y/N] ", answer)]
     )
-    os.close(ours)
-    os.close(theirs)
-    assert done.returncode == code
-    assert LISTED in done.stdout
-    assert done.stderr.startswith("Delete? [y/N] ")
-    assert ("Aborted." in done.stderr) is (code == 1)
+    assert ended.code == code
+    assert LISTED in ended.out
+    assert ("Aborted." in ended.err) is (code == 1)
     assert deleted(server) == gone

@@ -1,4 +1,5 @@
-"""`--prune`: what an earlier state of a manifest has left behind, shown, asked about and deleted.
+"""`--prune`: what an earlier state of a manifest has left behind, shown, on a terminal asked about,
+and deleted.
 
 Left behind are deployments of the namespaces that the file names, which carry the file's own name
 and are not in it any more. Nothing is deleted after a failed apply: a deployment may have gone from

@@ -31,9 +31,10 @@ _STDIN = "-"
     "--prune",
     "prunes",
     is_flag=True,
-    help="Then delete deployments of this manifest that are not in it any more.",
+    help="Then delete deployments of this manifest that are not in it any more; on a terminal it "
+    "asks first.",
 )
-@click.option("-y", "--yes", is_flag=True, help="Prune without asking.")
+@click.option("-y", "--yes", is_flag=True, help="Do not ask before pruning.")
 def apply(
     file: str,
     env_file: str | None,
@@ -56,10 +57,12 @@ def apply(
         redeploy=redeploy or session.environ.get("RING_APPLY_REDEPLOY") == "1",
         verbose=verbose,
         prune=prunes,
-        asks=not yes,
+        asks=not yes and is_interactive(),
     )
-    if prunes:
-        _refuse_blind_pruning(manifest, asks=not yes and not dry_run)
+    if prunes and not (manifest.name or "").strip():
+        raise CommandFailed(
+            "Error: --prune goes by the manifest's own name: give the file a top-level 'name'"
+        )
     if dry_run:
         return preview_manifest(session, manifest, choices)
     if session.token is None:
@@ -67,18 +70,6 @@ def apply(
             "Error: Auth error: Account not found. Login first or set RING_TOKEN", AUTH
         )
     return apply_manifest(session, manifest, choices)
-
-
-def _refuse_blind_pruning(manifest: Manifest, *, asks: bool) -> None:
-    """Raises CommandFailed, before anything is sent, where --prune cannot do what it says."""
-    if not (manifest.name or "").strip():
-        raise CommandFailed(
-            "Error: --prune goes by the manifest's own name: give the file a top-level 'name'"
-        )
-    if asks and not is_interactive():
-        raise CommandFailed(
-            "error: refusing to prune without confirmation; pass --yes to proceed non-interactively"
-        )
 
 
 def _manifest(session: Session, file: str, env_file: str | None) -> Manifest:
