@@ -33,6 +33,16 @@ def refused(text: str) -> list[str]:
     return caught.value.message.split("\n")
 
 
+def test_a_body_reads_from_what_it_is_to_what_it_has() -> None:
+    mount = "{ destination: /d, source: s, type: volume }"
+    found = body(f"volumes: [{mount}], ports: [{{ published: 1, target: 2 }}], replicas: 2")
+    assert list(found) == [
+        *("name", "namespace", "runtime", "kind", "image", "replicas", "labels", "environment"),
+        *("volumes", "ports"),
+    ]
+    assert list(found["volumes"][0])[-2:] == ["driver", "permission"]
+
+
 def test_what_is_always_sent() -> None:
     (entry,) = loaded(f"deployments: {{ key: {{ {HEAD} }} }}").deployments
     assert entry.key == "key"

@@ -128,19 +128,24 @@ def _entry(key: str, value: dict[str, Any], manifest: str | None) -> Entry:
 
 
 def deployment_body(value: dict[str, Any], manifest: str | None) -> dict[str, Any]:
-    """The body of a deployment: client defaults in, what is unset or empty out."""
+    """The body of a deployment: client defaults in, what is unset or empty out.
+
+    Its members come in the order in which people read it: what it is before what it has.
+    """
     network = {"mode": "bridge"} if value.get("network") == {} else value.get("network")
     body = {
+        "name": value["name"],
+        "namespace": value["namespace"],
         "runtime": "docker",
         "kind": "worker",
+        "image": value["image"],
         "replicas": 1,
         "labels": {},
         "environment": {},
         **value,
         "volumes": [_volume(volume) for volume in value.get("volumes", [])],
         "health_checks": [
-            {"threshold": 3, "readiness": False, **check}
-            for check in value.get("health_checks", [])
+            _filled(check, threshold=3, readiness=False) for check in value.get("health_checks", [])
         ],
         "resources": {unit: part for unit, part in value.get("resources", {}).items() if part},
         "config": _config(value.get("config", {})),
@@ -163,8 +168,13 @@ def client_problem(body: dict[str, Any]) -> str | None:
 
 
 def _volume(volume: dict[str, Any]) -> dict[str, Any]:
-    filled = {"driver": "local", "permission": "rw", **volume}
+    filled = _filled(volume, driver="local", permission="rw")
     return filled | {"permission": "ro"} if volume["type"] in _READ_ONLY else filled
+
+
+def _filled(value: dict[str, Any], **defaults: Any) -> dict[str, Any]:
+    """The defaults behind what is written."""
+    return value | {name: part for name, part in defaults.items() if name not in value}
 
 
 def _config(config: dict[str, Any]) -> dict[str, Any]:
