@@ -40,6 +40,7 @@ def test_the_key_of_the_config_directory(machine: Machine) -> None:
     path.chmod(0o644)
     check = machine.check("Server", "RING_SECRET_KEY")
     assert not check.ok
+    assert check.detail.startswith(f"{path} has mode 0644")
     assert "0600" in check.detail
 
 

@@ -12,7 +12,7 @@ from ring.doctor.pools import address_pools
 from ring.doctor.report import Check, Probe, failed, passed, quick, told
 from ring.settings import load_context, load_server_settings
 from ring.settings.database import Database, find_database
-from ring.settings.secret_key import load_secret_key
+from ring.settings.secret_key import VARIABLE, load_secret_key
 from ring.settings.sources import config_path
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ def read(config: Path | None, context: str | None, host: Host) -> Told:
 def probes(told_: Told, host: Host) -> tuple[Probe, ...]:
     """The lines of the group."""
     found = [
-        quick("RING_SECRET_KEY", lambda: _secret_key(host)),
+        quick(VARIABLE, lambda: _secret_key(host)),
         told(told_.config),
         quick("database", lambda: _database(told_)),
     ]
@@ -74,8 +74,8 @@ def _secret_key(host: Host) -> Check:
     try:
         key = load_secret_key(host.environ)
     except RingError as error:
-        return failed("RING_SECRET_KEY", error.message)
-    return passed("RING_SECRET_KEY", f"set by {key.source}")
+        return failed(VARIABLE, error.message.removeprefix(VARIABLE).lstrip(": "))
+    return passed(VARIABLE, f"set by {key.source}")
 
 
 def _database(told_: Told) -> Check:
