@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from ring.cli.failures import global_list_failed, scoped_list_failed
+from ring.cli.failures import global_list_failed, item_failed, scoped_list_failed
 from ring.cli.problems import trouble
-from ring.cli.rows import objects
+from ring.cli.rows import objects, one_object
 from ring.cli.tables import grid
 from ring.cli.text import one_line
 
@@ -71,6 +71,35 @@ def global_list(session: Session, kinds: str) -> Response:
     if not response.ok:
         raise global_list_failed(kinds, response.status, trouble(response))
     return response
+
+
+def one_item(
+    session: Session,
+    kind: str,
+    typed: str,
+    *segments: str,
+    query: Iterable[tuple[str, str]] = (),
+) -> Response:
+    """GET of one object, or of what belongs to it. Raises CommandFailed, naming what was typed."""
+    response = session.get(*segments, query=query)
+    if not response.ok:
+        raise item_failed(kind, typed, response.status, trouble(response))
+    return response
+
+
+def delete_item(session: Session, kind: str, typed: str, *segments: str) -> None:
+    """DELETE of one object. Raises CommandFailed, naming what was typed."""
+    response = session.delete(*segments)
+    if not response.ok:
+        raise item_failed(kind, typed, response.status, trouble(response))
+
+
+def show_object(session: Session, response: Response, show: Callable[[Session, Row], None]) -> None:
+    """An accepted answer that is one object, in the format that was asked for."""
+    if session.json:
+        session.print_json(response)
+    else:
+        show(session, one_object(session.client.decode(response)))
 
 
 def show_facts(session: Session, facts: Iterable[tuple[str, object]], *, width: int) -> None:

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import click
 
-from ring.cli.failures import CommandFailed, item_failed
+from ring.cli.failures import CommandFailed
 from ring.cli.options import output_option
-from ring.cli.problems import trouble, write_failed
+from ring.cli.problems import write_failed
 from ring.cli.prompts import not_both, password_of, piped_password, username_of
 from ring.cli.rows import Row, identity, objects, one_object
 from ring.cli.session import current
 from ring.cli.terminal import GREEN
 from ring.cli.text import one_line, utc
 from ring.cli.tree import RingCommand, RingGroup
-from ring.cli.views import Table, global_list, show_rows
+from ring.cli.views import Table, delete_item, global_list, show_rows
 
 user = RingGroup(
     "user",
@@ -126,7 +126,5 @@ def update(username: str | None, password: str | None, *, password_stdin: bool) 
 def delete(user_id: str) -> None:
     """Delete an account; its tokens die with it."""
     session = current()
-    response = session.delete("users", user_id)
-    if not response.ok:
-        raise item_failed("user", user_id, response.status, trouble(response))
+    delete_item(session, "user", user_id, "users", user_id)
     session.print(f"User {user_id} deleted", GREEN)

@@ -8,11 +8,11 @@ from ring.cli.failures import CommandFailed, item_failed
 from ring.cli.options import WholeNumber, namespaces_option, output_option
 from ring.cli.problems import references, trouble, write_failed
 from ring.cli.rows import Row, mapping, one_object
-from ring.cli.session import current
+from ring.cli.session import Session, current
 from ring.cli.terminal import GREEN
 from ring.cli.text import one_line, utc
 from ring.cli.tree import RingCommand, RingGroup
-from ring.cli.views import Table, namespaced_list, show_facts, show_section
+from ring.cli.views import Table, namespaced_list, one_item, show_facts, show_object, show_section
 
 volume = RingGroup(
     "volume",
@@ -93,13 +93,10 @@ def create(
 def inspect(volume_id: str) -> None:
     """Show one volume."""
     session = current()
-    response = session.get("volumes", volume_id)
-    if not response.ok:
-        raise item_failed("volume", volume_id, response.status, trouble(response))
-    if session.json:
-        session.print_json(response)
-        return
-    row = one_object(session.client.decode(response))
+    show_object(session, one_item(session, "volume", volume_id, "volumes", volume_id), _show)
+
+
+def _show(session: Session, row: Row) -> None:
     facts = [
         ("Id", row.get("id")),
         ("Namespace", row.get("namespace")),

@@ -5,11 +5,10 @@ from __future__ import annotations
 import click
 
 from ring.cli.attempts import attempt_all
-from ring.cli.failures import item_failed
-from ring.cli.problems import trouble
 from ring.cli.session import Session, current
 from ring.cli.terminal import GREEN
 from ring.cli.tree import RingCommand
+from ring.cli.views import delete_item
 
 
 @click.command("delete", cls=RingCommand)
@@ -22,7 +21,5 @@ def delete(ids: tuple[str, ...]) -> int:
 
 
 def _delete(session: Session, config_id: str) -> None:
-    response = session.delete("configs", config_id)
-    if not response.ok:
-        raise item_failed("config", config_id, response.status, trouble(response))
+    delete_item(session, "config", config_id, "configs", config_id)
     session.print(f"Config {config_id} deleted", GREEN)

@@ -7,12 +7,11 @@ import click
 from ring.cli.commands.config.listing import entries
 from ring.cli.failures import item_failed
 from ring.cli.options import output_option
-from ring.cli.problems import trouble
-from ring.cli.rows import Row, identity, objects, one_object
+from ring.cli.rows import Row, identity, objects
 from ring.cli.session import Session, current
 from ring.cli.text import compact, one_line
 from ring.cli.tree import RingCommand
-from ring.cli.views import show_facts
+from ring.cli.views import one_item, show_facts, show_object
 
 
 @click.command("inspect", cls=RingCommand)
@@ -23,20 +22,12 @@ def inspect(typed: str, namespace: str | None) -> None:
     """Show one config with its content, by id, or with -n by name."""
     session = current()
     found = typed if namespace is None else _by_name(session, typed, namespace)
-    response = session.get("configs", found)
-    if not response.ok:
-        raise item_failed("config", typed, response.status, trouble(response))
-    if session.json:
-        session.print_json(response)
-        return
-    _show(session, one_object(session.client.decode(response)))
+    show_object(session, one_item(session, "config", typed, "configs", found), _show)
 
 
 def _by_name(session: Session, name: str, namespace: str) -> str:
     query = [("namespace", namespace), ("name", name)]
-    response = session.get("configs", query=query)
-    if not response.ok:
-        raise item_failed("config", name, response.status, trouble(response))
+    response = one_item(session, "config", name, "configs", query=query)
     for row in objects(session.client.decode(response)):
         if (row.get("namespace"), row.get("name")) == (namespace, name):
             return identity(row)

@@ -7,14 +7,12 @@ from typing import TYPE_CHECKING
 import click
 
 from ring.cli.colours import CHECK_STATUS
-from ring.cli.failures import item_failed
 from ring.cli.options import WholeNumber, output_option
-from ring.cli.problems import trouble
 from ring.cli.refs import deployment_id
 from ring.cli.session import current
 from ring.cli.text import utc
 from ring.cli.tree import RingCommand
-from ring.cli.views import Table, show_list
+from ring.cli.views import Table, one_item, show_list
 
 if TYPE_CHECKING:
     from ring.cli.rows import Row
@@ -42,9 +40,8 @@ def health_checks(deployment: str, limit: int | None, *, latest: bool) -> None:
     if limit is not None:
         query.append(("limit", str(limit)))
     found = deployment_id(session, deployment)
-    response = session.get("deployments", found, "health-checks", query=query)
-    if not response.ok:
-        raise item_failed("deployment", deployment, response.status, trouble(response))
+    segments = ("deployments", found, "health-checks")
+    response = one_item(session, "deployment", deployment, *segments, query=query)
     table = Table(
         headers=("Type", "Status", "Started", "Finished", "Message"),
         cells=_cells,

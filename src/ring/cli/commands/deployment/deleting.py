@@ -5,12 +5,11 @@ from __future__ import annotations
 import click
 
 from ring.cli.attempts import attempt_all
-from ring.cli.failures import item_failed
-from ring.cli.problems import trouble
 from ring.cli.refs import deployment_id
 from ring.cli.session import Session, current
 from ring.cli.terminal import GREEN
 from ring.cli.tree import RingCommand
+from ring.cli.views import delete_item
 
 
 @click.command("delete", cls=RingCommand)
@@ -24,7 +23,5 @@ def delete(ids: tuple[str, ...]) -> int:
 
 def _delete(session: Session, typed: str) -> None:
     found = deployment_id(session, typed)
-    response = session.delete("deployments", found)
-    if not response.ok:
-        raise item_failed("deployment", typed, response.status, trouble(response))
+    delete_item(session, "deployment", typed, "deployments", found)
     session.print(f"Deployment {found} deleted", GREEN)

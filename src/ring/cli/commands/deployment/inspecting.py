@@ -5,16 +5,14 @@ from __future__ import annotations
 import click
 
 from ring.cli.colours import DEPLOYMENT_STATUS
-from ring.cli.failures import item_failed
 from ring.cli.options import output_option
-from ring.cli.problems import trouble
 from ring.cli.refs import deployment_id
-from ring.cli.rows import Row, mapping, members, one_object
+from ring.cli.rows import Row, mapping, members
 from ring.cli.session import Session, current
 from ring.cli.tables import grid
 from ring.cli.text import one_line, utc
 from ring.cli.tree import RingCommand
-from ring.cli.views import show_section
+from ring.cli.views import one_item, show_object, show_section
 
 _TITLE = "DEPLOYMENT DETAILS"
 _VOLUME_HEADERS = ("Type", "Source", "Destination", "Key", "Driver", "Permission")
@@ -26,13 +24,8 @@ _VOLUME_HEADERS = ("Type", "Source", "Destination", "Key", "Driver", "Permission
 def inspect(deployment: str) -> None:
     """Show one deployment, by id or as NAMESPACE/NAME."""
     session = current()
-    response = session.get("deployments", deployment_id(session, deployment))
-    if not response.ok:
-        raise item_failed("deployment", deployment, response.status, trouble(response))
-    if session.json:
-        session.print_json(response)
-        return
-    _show(session, one_object(session.client.decode(response)))
+    found = deployment_id(session, deployment)
+    show_object(session, one_item(session, "deployment", deployment, "deployments", found), _show)
 
 
 def _show(session: Session, row: Row) -> None:

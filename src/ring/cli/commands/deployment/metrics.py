@@ -5,15 +5,13 @@ from __future__ import annotations
 import click
 
 from ring.cli.amounts import decimal, size
-from ring.cli.failures import item_failed
 from ring.cli.options import output_option
-from ring.cli.problems import trouble
 from ring.cli.refs import deployment_id
-from ring.cli.rows import Row, mapping, members, one_object
+from ring.cli.rows import Row, mapping, members
 from ring.cli.session import Session, current
 from ring.cli.text import one_line
 from ring.cli.tree import RingCommand
-from ring.cli.views import show_facts
+from ring.cli.views import one_item, show_facts, show_object
 
 _TITLE = "DEPLOYMENT METRICS:"
 
@@ -24,13 +22,9 @@ _TITLE = "DEPLOYMENT METRICS:"
 def metrics(deployment: str) -> None:
     """Show what the instances of a deployment use right now: CPU, memory, network, disk."""
     session = current()
-    response = session.get("deployments", deployment_id(session, deployment), "metrics")
-    if not response.ok:
-        raise item_failed("deployment", deployment, response.status, trouble(response))
-    if session.json:
-        session.print_json(response)
-        return
-    _show(session, one_object(session.client.decode(response)))
+    found = deployment_id(session, deployment)
+    sample = one_item(session, "deployment", deployment, "deployments", found, "metrics")
+    show_object(session, sample, _show)
 
 
 def _show(session: Session, sample: Row) -> None:

@@ -6,13 +6,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ring.cli.failures import item_failed
 from ring.cli.options import WholeNumber, output_option
-from ring.cli.problems import trouble
 from ring.cli.session import current
 from ring.cli.text import utc
 from ring.cli.tree import RingCommand
-from ring.cli.views import Table, show_list
+from ring.cli.views import Table, one_item, show_list
 
 if TYPE_CHECKING:
     from ring.cli.rows import Row
@@ -36,9 +34,8 @@ def audit(namespace: str, limit: int | None) -> None:
     """Show who did what in a namespace, newest first."""
     session = current()
     query = [] if limit is None else [("limit", str(limit))]
-    response = session.get("namespaces", namespace, "audit", query=query)
-    if not response.ok:
-        raise item_failed("namespace", namespace, response.status, trouble(response))
+    segments = ("namespaces", namespace, "audit")
+    response = one_item(session, "namespace", namespace, *segments, query=query)
     table = Table(
         headers=("Timestamp", "User", "Action", "Type", "Target"),
         cells=_cells,
