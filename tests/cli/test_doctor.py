@@ -54,8 +54,7 @@ def test_a_bad_key_is_enough_to_fail(host: Ring) -> None:
         ended = host("doctor")
     assert (ended.code, ended.err) == (1, "")
     assert [line for line in ended.out.splitlines() if "[-]" in line] == [
-        "  [-] RING_SECRET_KEY: is not valid base64: it is the output of "
-        "`openssl rand -base64 32`"
+        "  [-] RING_SECRET_KEY: is not valid base64: it is the output of `openssl rand -base64 32`"
     ]
 
 

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from ring.cli.completions.tree import places
+from ring.cli.main import ring as root
 from tests.cli.catalogue import EVERY, READS, Command, name_of
 from tests.cli.conftest import SOURCE
 from tests.cli.stub import Answer
@@ -59,6 +61,16 @@ def test_help_of_a_group(anyone: Ring) -> None:
     ended = anyone("deployment", "--help")
     assert ended.code == 0
     assert "inspect" in ended.out
+
+
+def test_no_summary_of_a_command_is_cut(anyone: Ring, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    groups = [place.path for place in places(root) if place.commands]
+    assert "deployment" in groups
+    for group in groups:
+        _, _, summaries = anyone(*group.split(), "--help").out.partition("\nCommands:\n")
+        assert summaries
+        assert "..." not in summaries, group
 
 
 @pytest.mark.parametrize(

@@ -46,7 +46,10 @@ def apply(
     prunes: bool,
     yes: bool,
 ) -> int:
-    """Apply a manifest: its namespaces, then its configs, then its deployments."""
+    """Apply a manifest.
+
+    Its namespaces come first, then its configs, then its deployments.
+    """
     from ring.cli.applying import Choices, apply_manifest  # the weight is for apply alone
     from ring.cli.applying.previewing import preview_manifest
 

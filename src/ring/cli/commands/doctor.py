@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 
 @click.command("doctor", cls=RingCommand)
 def doctor() -> int:
-    """Check this machine for what the server and the enabled runtimes need.
+    """Check this machine for what Ring needs.
 
-    Exits 1 if any check failed.
+    That is what the server and the enabled runtimes need. Exits 1 if any check failed.
     """
     session = current()
     found = checked(session, session.config_path, session.context_name, session.environ)

@@ -54,7 +54,7 @@ _PORT = WholeNumber(1, 65535)
 @click.option("--port", type=_PORT, metavar="PORT", help="Port of the API (default: 3030).")
 @click.option("--force", is_flag=True, help="Replace config file and key; the old key is kept.")
 def init(runtime: str | None, port: int | None, *, force: bool) -> None:
-    """Write a first config file and a secret key, and check this machine.
+    """Write a first config file and a key, and check this machine.
 
     What is not given is asked for on a terminal, and otherwise taken from the defaults: docker, on
     port 3030. The files go to the config directory.

@@ -30,7 +30,10 @@ def schema() -> None:
 @click.command("explain", cls=RingCommand)
 @click.argument("field", required=False, metavar="[FIELD]")
 def explain(field: str | None) -> None:
-    """Explain a field of a manifest by its path, such as ports.published."""
+    """Explain a field of a manifest.
+
+    By its path, such as ports.published; without one, list the fields at the top.
+    """
     from ring.manifest import fields  # its weight is for this command alone
 
     session = current()

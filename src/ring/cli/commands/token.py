@@ -26,7 +26,7 @@ _UNITS = {"d": timedelta(days=1), "h": timedelta(hours=1), "m": timedelta(minute
 
 token = RingGroup(
     "token",
-    help="Tokens: credentials for programs, with the rights that they need.",
+    help="Tokens: credentials for programs.",
     lazy={
         "list": "ring.cli.commands.token:list_tokens",
         "create": "ring.cli.commands.token:create",
@@ -52,7 +52,10 @@ def _status(row: Row, now: datetime) -> str:
 @click.command("list", cls=RingCommand)
 @output_option
 def list_tokens() -> None:
-    """List your tokens, newest first; sessions of `ring login` are not among them."""
+    """List your tokens, newest first.
+
+    Sessions of `ring login` are not among them.
+    """
     now = SystemClock().wall()
 
     def cells(row: Row) -> tuple[object, ...]:
@@ -107,7 +110,10 @@ def list_tokens() -> None:
 def create(
     name: str, scopes: tuple[str, ...], namespaces: tuple[str, ...], expires: str | None
 ) -> None:
-    """Create a token; its value alone goes to standard output, this once."""
+    """Create a token, and show it this once.
+
+    The value alone goes to standard output.
+    """
     expiry = None if expires is None else _expiry(expires)
     session = current()
     body: dict[str, object] = {"name": name, "scopes": scopes, "namespaces": namespaces}

@@ -6,7 +6,7 @@ from ring.cli.tree import RingGroup
 
 deployment = RingGroup(
     "deployment",
-    help="Deployments: list, inspect, delete, events, logs, metrics, health checks.",
+    help="Deployments: what runs, how it does, and what became of it.",
     lazy={
         "list": "ring.cli.commands.deployment.listing:list_deployments",
         "inspect": "ring.cli.commands.deployment.inspecting:inspect",

@@ -34,7 +34,10 @@ def _cells(row: Row) -> tuple[object, ...]:
 @click.option("--limit", type=WholeNumber(min=1), metavar="N", help="At most so many.")
 @output_option
 def health_checks(deployment: str, limit: int | None, *, latest: bool) -> None:
-    """Show the results of a deployment's health checks, newest first."""
+    """Show the results of a deployment's health checks.
+
+    Newest first.
+    """
     session = current()
     query = [("latest", "true")] if latest else []
     if limit is not None:

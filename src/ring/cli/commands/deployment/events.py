@@ -26,7 +26,10 @@ from ring.cli.tree import RingCommand
 )
 @output_option
 def events(deployment: str, level: str | None, limit: int, *, is_following: bool) -> None:
-    """Show what happened to a deployment, newest first; oldest first when following."""
+    """Show what happened to a deployment.
+
+    Newest first; oldest first when following.
+    """
     session = current()
     feed = Feed(session, deployment, deployment_id(session, deployment), level)
     if is_following:

@@ -45,7 +45,10 @@ def logs(
     *,
     is_following: bool,
 ) -> None:
-    """Show what the instances of a deployment wrote, one after the other; mixed when following."""
+    """Show what the instances of a deployment wrote.
+
+    One after the other; mixed when following.
+    """
     _check(since)
     session = current()
     asked = {"tail": tail, "since": since, "container": container}

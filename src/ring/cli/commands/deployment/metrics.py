@@ -20,7 +20,10 @@ _TITLE = "DEPLOYMENT METRICS:"
 @click.argument("deployment", metavar="ID")
 @output_option
 def metrics(deployment: str) -> None:
-    """Show what the instances of a deployment use right now: CPU, memory, network, disk."""
+    """Show what the instances of a deployment use now.
+
+    CPU, memory, network, disk and processes, in sum and each.
+    """
     session = current()
     found = deployment_id(session, deployment)
     sample = one_item(session, "deployment", deployment, "deployments", found, "metrics")

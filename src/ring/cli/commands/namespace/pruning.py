@@ -40,9 +40,10 @@ ENDED = frozenset(
 @click.option("-a", "--all", "is_all", is_flag=True, help="Also what is pending or running.")
 @click.option("--all-namespaces", is_flag=True, help="In every namespace, instead of one.")
 def prune(name: str | None, *, is_all: bool, all_namespaces: bool) -> int:
-    """Delete the deployments of a namespace that have ended, or with --all every one.
+    """Delete what has ended in a namespace.
 
-    The namespace itself, its network and its volumes stay.
+    With --all, what is pending or running as well. The namespace itself, its network and its
+    volumes stay.
     """
     if (name is None) != all_namespaces:
         raise click.UsageError("Give either the NAME of a namespace or --all-namespaces.")

@@ -52,7 +52,10 @@ _TABLE = Table(
 )
 @output_option
 def inspect(webhook_id: str, *, is_following: bool) -> None:
-    """Show the events of a webhook, newest first; oldest first when following."""
+    """Show the events of a webhook.
+
+    Newest first; oldest first when following.
+    """
     session = current()
     if is_following:
         _Follower(session, webhook_id).run()

@@ -37,6 +37,9 @@ _TABLE = Table(
 @click.command("list", cls=RingCommand)
 @output_option
 def list_webhooks() -> None:
-    """List the webhooks, newest first, those that were deleted included."""
+    """List the webhooks, newest first.
+
+    Those that were deleted are among them, as revoked.
+    """
     session = current()
     show_list(session, global_list(session, "webhooks"), _TABLE)

@@ -41,7 +41,10 @@ from ring.cli.tree import RingCommand
 def create(
     url: str, events: tuple[str, ...], namespaces: tuple[str, ...], secret: str | None
 ) -> None:
-    """Have a URL told about events; the id alone goes to standard output."""
+    """Have a URL told about events.
+
+    The id alone goes to standard output.
+    """
     session = current()
     body: dict[str, object] = {"url": url, "events": events}
     if namespaces:
