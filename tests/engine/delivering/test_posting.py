@@ -20,7 +20,7 @@ from cryptography.x509.oid import NameOID
 from ring import __version__
 from ring.engine.delivering.names import AT_ONCE, Names
 from ring.engine.delivering.posting import Poster, Undelivered, signature
-from ring.store.webhooks import Due, Target
+from ring.store.webhooks import MOST_ACTIVE, Due, Target
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
@@ -405,6 +405,26 @@ def test_look_ups_of_one_name_are_one_and_hold_up_no_other() -> None:
         assert sorted(hanging.asked) == ["quick.example", "slow.example"]
         await names.addresses("slow.example")
         assert len(hanging.asked) == 3
+
+    run(main())
+
+
+def test_all_other_hooks_may_hang_and_one_is_looked_up() -> None:
+    hanging = HangingLookup()
+
+    async def main() -> None:
+        names = Names(hanging)
+        waiting = [
+            asyncio.ensure_future(names.addresses(f"slow-{number}"))
+            for number in range(MOST_ACTIVE - 1)
+        ]
+        await asyncio.wait(waiting, timeout=0)
+        try:
+            async with asyncio.timeout(10):
+                assert [str(one) for one in await names.addresses("quick")] == ["10.0.0.1"]
+        finally:
+            hanging.release.set()
+        await asyncio.gather(*waiting)
 
     run(main())
 

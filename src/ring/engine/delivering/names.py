@@ -12,13 +12,16 @@ import socket
 import threading
 from typing import TYPE_CHECKING, Final
 
+from ring.store.webhooks import MOST_ACTIVE
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from ring.security.destinations import Address
 
-AT_ONCE: Final = 32
-"""Look-ups; those of one name are one."""
+AT_ONCE: Final = MOST_ACTIVE
+"""Look-ups; those of one name are one. A name server may hang for longer than an attempt lasts:
+with fewer than there may be hooks, those of one owner would keep all others from a look-up."""
 
 
 class Names:
