@@ -122,7 +122,18 @@ def test_every_class_of_failure_but_these_has_a_category() -> None:
         for kind, treatment in TREATMENT.items()
         if reason_of(treatment.reason) not in CATEGORIES
     }
-    assert untold == {FailureClass.UNAVAILABLE, FailureClass.TIMEOUT, FailureClass.CANCELLED}
+    assert untold == {
+        FailureClass.UNAVAILABLE,
+        FailureClass.TIMEOUT,
+        FailureClass.CANCELLED,
+        # Nothing was asked of a runtime yet.
+        FailureClass.CONFIG_UNREADABLE,
+        FailureClass.SECRET_UNREADABLE,
+        FailureClass.SECRET_UNRESOLVED,
+        FailureClass.PULL_SECRET_UNRESOLVED,
+        FailureClass.MOUNTED_CONFIG_MISSING,
+        FailureClass.MOUNTED_SECRET_MISSING,
+    }
 
 
 def test_what_an_event_tells_comes_before_the_status_it_leads_to() -> None:
