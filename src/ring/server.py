@@ -171,7 +171,7 @@ def _open_runtimes(settings: ServerSettings) -> tuple[dict[str, Runtime], list[s
         if not table.enabled:
             log.info("%s runtime disabled in config, skipping", name)
         elif name in adapters:
-            runtimes[name] = adapters[name]()(table.options)
+            runtimes[name] = _opened(adapters[name](), table.options)
         elif table.optional:
             log.warning("the optional runtime %s is %s", name, NOT_AVAILABLE)
         else:
@@ -182,6 +182,15 @@ def _open_runtimes(settings: ServerSettings) -> tuple[dict[str, Runtime], list[s
             "[server.runtime.docker] in config.toml"
         )
     return runtimes, failed
+
+
+def _opened(
+    adapter: Callable[[Mapping[str, object]], Runtime], options: Mapping[str, object]
+) -> Runtime:
+    try:
+        return adapter(options)
+    except HostError as error:
+        raise HostError(f"{REFUSING} {error.message}") from error
 
 
 async def _probe(

@@ -241,3 +241,15 @@ def _python(ring: Ring, code: str) -> subprocess.CompletedProcess[str]:
 
 def _environment(ring: Ring) -> dict[str, str]:
     return {"PATH": os.environ["PATH"], "PYTHONPATH": str(SOURCE), **ring.environ}
+
+
+def test_a_log_level_that_is_none_is_named(ring: Ring, stub: Stub) -> None:
+    stub.on("GET /namespaces", Answer(200, []))
+    ring.environ["RING_LOG"] = "loud"
+    ended = ring("namespace", "list")
+    assert ended.code == 0
+    assert ended.err == (
+        "Warning: RING_LOG 'loud' is not debug, info, warning or error; using warning\n"
+    )
+    ring.environ["RING_LOG"] = "WARN"
+    assert ring("namespace", "list").err == ""

@@ -47,6 +47,13 @@ def test_all_runtimes_that_cannot_be_are_named_together(host: Ring) -> None:
     assert f"docker (unix://{host.home}/no.sock: " in line
 
 
+def test_a_host_of_another_scheme_is_refused_by_name(host: Ring) -> None:
+    host.config.write_text("[server.runtime.docker]\nenabled = true\nhost = 'ssh://far'\n")
+    ended = host.process("server", "start")
+    assert (ended.code, ended.out) == (1, "")
+    assert "Refusing to start: docker host 'ssh://far' has the unknown scheme 'ssh'" in ended.err
+
+
 def test_an_optional_one_is_warned_about(host: Ring) -> None:
     text = "[server.runtime.firecracker]\nenabled = true\noptional = true\n"
     host.config.write_text(docker(host) + text)

@@ -14,6 +14,7 @@ from ring.cli.failures import AUTH, CommandFailed
 from ring.cli.terminal import RED, YELLOW, Terminal
 from ring.cli.text import json_line, one_line, printable
 from ring.settings import Context, config_dir, load_context
+from ring.settings.sources import LOG_LEVELS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -50,6 +51,9 @@ class Session:
             self._context = load_context(self.config_path, self.context_name, self.environ)
             for warning in self._context.warnings:
                 self.warn(warning)
+            level = self.environ.get("RING_LOG", "").strip()
+            if level and level.lower() not in LOG_LEVELS:
+                self.warn(f"RING_LOG '{level}' is not debug, info, warning or error; using warning")
         return self._context
 
     @property

@@ -12,7 +12,7 @@ from ring.settings.database import find_database
 from ring.settings.files import files_dir
 from ring.settings.known import unknown_keys
 from ring.settings.network import NetworkSettings, network
-from ring.settings.sources import Environ, Table, config_dir, read_config
+from ring.settings.sources import LOG_LEVELS, Environ, Table, config_dir, read_config
 from ring.settings.telemetry import TelemetrySettings, telemetry
 from ring.settings.trust import openness
 
@@ -24,13 +24,6 @@ RUNTIMES = ("docker", "podman", "containerd", "cloud-hypervisor", "firecracker")
 ENVIRONMENT_HOST = "environment_host"
 """The option that holds `DOCKER_HOST`, if the environment names one: every adapter is told, and
 decides whether it is for it. Only the environment sets it."""
-LOG_LEVELS = {
-    "debug": "debug",
-    "info": "info",
-    "warning": "warning",
-    "warn": "warning",
-    "error": "error",
-}
 
 _OURS = frozenset({"enabled", "optional", ENVIRONMENT_HOST})
 _INTERVAL_S = 10

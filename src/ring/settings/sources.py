@@ -13,6 +13,15 @@ from ring.settings import trust
 
 Environ = Mapping[str, str]
 
+LOG_LEVELS = {
+    "debug": "debug",
+    "info": "info",
+    "warning": "warning",
+    "warn": "warning",
+    "error": "error",
+}
+"""Of RING_LOG, and what each word means."""
+
 _LONGEST_BYTES = 1024 * 1024
 """Of a config file."""
 
