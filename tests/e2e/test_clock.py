@@ -15,7 +15,7 @@ from tests.e2e.ring import program
 from tests.e2e.story import STEADY
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     from tests.e2e.conftest import Tell
@@ -148,6 +148,12 @@ def test_a_clock_that_is_set_between_two_starts(clock: WallClock, tell: Tell) ->
     assert story.told("instances_recovered") == []
 
 
+def turn_up(story: Story, labels: Mapping[str, str]) -> None:
+    """A container of these labels; it may be removed before it is started."""
+    late = story.docker.create(story.image, STEADY, labels)
+    story.docker.ask("POST", f"/containers/{late}/start")
+
+
 def test_what_turns_up_of_a_deleted_deployment_is_still_removed(
     clock: WallClock, tell: Tell
 ) -> None:
@@ -159,9 +165,9 @@ def test_what_turns_up_of_a_deleted_deployment_is_still_removed(
     story.wait_gone()
     for jump_s in (DAY_S, -DAY_S):
         clock.set_off(jump_s)
-        story.docker.start(story.docker.create(story.image, STEADY, labels))
+        turn_up(story, labels)
         wait_until(lambda: not story.containers(), 15, "the late one is removed")
         story.ring.kill()
         story.ring.start()
-    story.docker.start(story.docker.create(story.image, STEADY, labels))
+    turn_up(story, labels)
     wait_until(lambda: not story.containers(), 15, "so it is after a start")
