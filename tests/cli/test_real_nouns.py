@@ -1,8 +1,9 @@
-"""Secrets, configs and volumes: their commands against the API itself."""
+"""Secrets, configs, volumes, users, tokens and webhooks: their commands against the API itself."""
 
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -64,3 +65,52 @@ def test_volumes(ring: Ring) -> None:
     assert ring("volume", "inspect", row["id"]).out.endswith("\nLABELS\n  a = b\n")
     assert ring("volume", "delete", row["id"]).code == 0
     assert ring("volume", "inspect", row["id"]).code == 4
+
+
+@pytest.mark.usefixtures("world")
+def test_users(ring: Ring) -> None:
+    made = ring("user", "create", "-u", "mira", "-p", "hunter22", "--role", "operator")
+    assert made.out == "User 'mira' created\n"
+    listed = ring("user").out
+    assert "| mira " in listed
+    assert "| operator |" in listed
+    refused = ring("user", "create", "-u", "@", "-p", "short")
+    assert refused.code == 1
+    assert refused.err.startswith("Unable to create user: Validation failed (422)\n  * username: ")
+    assert ring("user", "update", "-u", "boss").out == "User 'boss' updated\n"
+    mira = next(row["id"] for row in rows(ring, "user") if row["username"] == "mira")
+    assert ring("user", "delete", mira).out == f"User {mira} deleted\n"
+    assert ring("user", "delete", mira).code == 4
+
+
+def test_tokens(ring: Ring, world: World) -> None:
+    made = ring("token", "create", "ci", "--scope", "deployments:read")
+    assert re.fullmatch("ring_pat_[0-9a-f]{64}\n", made.out)
+    (row,) = rows(ring, "token")
+
+    def status(value: str) -> int:
+        return world.call("GET", "/deployments", token=value.strip()).status
+
+    assert ring.process("token", "revoke", row["id"]).code == 1
+    assert status(made.out) == 200
+    rotated = ring("token", "rotate", row["id"])
+    assert (status(made.out), status(rotated.out)) == (401, 200)
+    fresh = next(each["id"] for each in rows(ring, "token") if each["revoked_at"] is None)
+    assert ring("token", "revoke", fresh, "--yes").out == f"Token '{fresh}' revoked\n"
+    assert status(rotated.out) == 401
+    assert "| active" not in ring("token").out
+
+
+@pytest.mark.usefixtures("world")
+def test_webhooks(ring: Ring) -> None:
+    made = ring("webhook", "create", "http://172.17.0.1:9/x", "--event", "deployment.*")
+    (row,) = rows(ring, "webhook")
+    assert made.out == f"{row['id']}\n"
+    assert re.search("^  Secret : whsec_[0-9a-f]{64}$", made.err, re.MULTILINE)
+    listed = ring("webhook").out
+    assert "| http://172.17.0.1:9/x | deployment.* | active " in listed
+    assert ring("webhook", "inspect", row["id"]).code == 0
+    assert ring("webhook", "delete", row["id"]).code == 0
+    assert "| active" not in ring("webhook").out
+    assert ring("webhook", "inspect", "missing").code == 4
+    assert ring("webhook", "create", "http://127.0.0.1/x").code == 1
