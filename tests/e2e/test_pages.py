@@ -127,8 +127,9 @@ def reader(
             docker.clean(namespace)
 
 
-def test_the_tutorial(reader: Reader) -> None:
-    reader.follow(TUTORIAL)
+@pytest.mark.parametrize("page", [ROOT / "README.md", TUTORIAL], ids=lambda page: page.stem)
+def test_a_page_for_beginners(reader: Reader, page: Path) -> None:
+    reader.follow(page)
 
 
 @pytest.mark.parametrize("page", HOW_TO, ids=lambda page: page.stem)

@@ -21,11 +21,11 @@ _MICROVM = (
 )
 _OPTIONAL = {
     "docker": '# host = "unix:///var/run/docker.sock"\n'
-    + _REGISTRY.format("/root/.docker/config.json"),
+    + _REGISTRY.format("/etc/ring/registry.json"),
     "podman": '# host = "unix:///run/podman/podman.sock"\n'
     + _REGISTRY.format("/run/containers/0/auth.json"),
     "containerd": '# socket = "/run/containerd/containerd.sock"\n# namespace = "ring"\n'
-    + _REGISTRY.format("/root/.config/registry.json"),
+    + _REGISTRY.format("/etc/ring/registry.json"),
     "cloud-hypervisor": '# binary_path = "cloud-hypervisor"\n'
     '# firmware_path = "/srv/vm/hypervisor-fw"\n'
     '# seccomp = "true"\n' + _MICROVM,
