@@ -3,15 +3,20 @@
 
 An engine is a dockerd with its own containerd, data root, exec root, socket and network namespace,
 all under one directory: it can be stopped, hung and thrown away without touching one that is in
-use. Standard library only; needs root. Every command may be repeated.
+use. A Podman service can be had beside it, as private. Both are the machine's own programs, or
+those of another Debian release. Standard library only; needs root. Every command may be repeated.
 
     engines.py ensure                                   install the Debian packages that are missing
     engines.py up --dir DIR [--name N]                  start; prints the socket and the namespace
+    engines.py up --dir DIR --release trixie            start that release's; Podman will be too
     engines.py image --host unix://DIR/docker.sock      make the test image from busybox-static
     engines.py exec --dir DIR -- CMD…                   run a command inside the namespace
     engines.py registry up --dir DIR [--port 5000]      a registry on 127.0.0.1 in the namespace
     engines.py push --host URL --image TAG --to REF     tag an image and push it there
     engines.py registry down --dir DIR
+    engines.py podman up --dir DIR                      Podman's API service; prints its socket
+    engines.py podman up --dir DIR --rootless           one of a user without rights beside it
+    engines.py podman down --dir DIR                    end both, their containers, and their data
     engines.py down --dir DIR                           end all of it and remove its data
 """
 
@@ -26,10 +31,13 @@ import contextlib
 import functools
 import hashlib
 import http.client
+import importlib
 import io
 import json
 import os
 import re
+import resource
+import shlex
 import shutil
 import signal
 import socket
@@ -45,9 +53,12 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from types import ModuleType
 
 TEST_IMAGE = "ring-test/busybox:1"
 REGISTRY_PORT = 5000
+RELEASE_VARIABLE = "RING_TEST_RELEASE"
+"""Of which release a new engine is when nobody says: `exec` hands on that of its own."""
 READY_TIMEOUT_S = 60.0
 STOP_TIMEOUT_S = 20.0
 
@@ -60,9 +71,18 @@ PACKAGES = {
     "nsenter": "util-linux",
     "umount": "mount",
     "docker-registry": "docker-registry",
+    "nginx": "nginx-light",  # the proxy of the tests and benches of rolling updates
     "zsh": "zsh",  # completions are tested by the shells themselves
     "fish": "fish",
+    "nft": "nftables",  # keeps Podman's networks apart
+    "podman": "podman",
+    "newuidmap": "uidmap",
+    "slirp4netns": "slirp4netns",
+    "fuse-overlayfs": "fuse-overlayfs",
+    "catatonit": "catatonit",  # what `init` is on Podman
 }
+PODMAN_HELPERS = Path("/usr/lib/podman")
+"""Where Debian keeps what Podman alone starts: its packages are named as the programs."""
 POLICY = Path("/usr/sbin/policy-rc.d")
 
 
@@ -76,6 +96,8 @@ class Engine:
 
     root: Path
     namespace: str
+    release: str | None = None
+    """The Debian release that its programs are of; None are the machine's own."""
 
     @property
     def socket(self) -> Path:
@@ -84,6 +106,15 @@ class Engine:
     @property
     def host(self) -> str:
         return f"unix://{self.socket}"
+
+    @property
+    def podman(self) -> Path:
+        """All that its Podman keeps."""
+        return self.root / "podman"
+
+    @property
+    def podman_host(self) -> str:
+        return f"unix://{self.root}/podman.sock"
 
     @property
     def network(self) -> Path:
@@ -101,21 +132,40 @@ class Engine:
         return ["nsenter", f"--net={self.network}", "--", *argv]
 
 
-def engine_at(root: Path, name: str | None = None) -> Engine:
+def engine_at(root: Path, name: str | None = None, release: str | None = None) -> Engine:
     """The engine of this directory, running or not."""
     root = root.resolve()
-    recorded = root / "namespace"
-    known = recorded.read_text().strip() if recorded.exists() else None
+    known = _recorded(root, "namespace")
     if name and known and name != known:
         raise EngineProblem(f"the engine in {root} has the namespace {known}, not {name}")
+    programs = _recorded(root, "release")
+    if release and known and release != programs:
+        raise EngineProblem(f"the engine in {root} is of {programs or 'the machine'}: end it first")
+    if not known:
+        programs = release or os.environ.get(RELEASE_VARIABLE)
     digest = hashlib.sha256(os.fsencode(root)).hexdigest()
-    return Engine(root, name or known or f"ring-{digest[:8]}")
+    return Engine(root, name or known or f"ring-{digest[:8]}", programs)
+
+
+def _recorded(root: Path, what: str) -> str | None:
+    file = root / what
+    return file.read_text().strip() if file.exists() else None
+
+
+def _record(engine: Engine) -> None:
+    engine.root.mkdir(parents=True, exist_ok=True)
+    if engine.release:
+        (engine.root / "release").write_text(engine.release)
+    (engine.root / "namespace").write_text(engine.namespace)
 
 
 def ensure() -> list[str]:
     """Installs what is missing; returns the packages installed. No service is started."""
     _add_sbin_to_path()
     missing = [package for command, package in PACKAGES.items() if shutil.which(command) is None]
+    missing += [
+        helper for helper in ("netavark", "aardvark-dns") if not (PODMAN_HELPERS / helper).exists()
+    ]
     if _static_busybox() is None:
         missing.append("busybox-static")
     if faketime() is None:
@@ -180,14 +230,15 @@ def _add_sbin_to_path() -> None:
     os.environ["PATH"] = os.pathsep.join([*entries, *missing])
 
 
-def up(root: Path, name: str | None = None) -> Engine:
+def up(root: Path, name: str | None = None, release: str | None = None) -> Engine:
     """Starts the engine unless it answers already; returns when it answers."""
-    engine = engine_at(root, name)
-    engine.root.mkdir(parents=True, exist_ok=True)
+    engine = engine_at(root, name, release)
     if len(os.fsencode(engine.containerd_socket)) > 100:
         raise EngineProblem(f"{engine.root} is too long for a Unix socket: use a shorter one")
-    (engine.root / "namespace").write_text(engine.namespace)
+    _record(engine)
     _make_namespace(engine)
+    if engine.release:
+        _hold_view(engine, DOCKER_MOUNTS, _docker_mounts(engine))
     if not _alive(engine, "containerd"):
         _start_containerd(engine)
     start_dockerd(engine)
@@ -227,9 +278,13 @@ def down(root: Path) -> None:
     """Ends what `up` started in this directory, and removes its data. Nothing else is touched."""
     engine = engine_at(root)
     registry_down(engine)
+    _part("rootless").down(engine)
+    podman_down(engine)
     _end(engine, "dockerd")
     _end(engine, "containerd")
     _end_shims(engine)
+    if _alive(engine, DOCKER_MOUNTS):
+        _end_all_that_sees(_mounts_of(_holder(engine, DOCKER_MOUNTS)))
     _release_mounts(engine.root)
     if engine.network.exists() and (engine.root / "namespace").exists():
         _run("ip", "netns", "delete", engine.namespace)
@@ -255,7 +310,8 @@ def _start_containerd(engine: Engine) -> None:
         f'[ttrpc]\naddress = "{engine.containerd_socket}.ttrpc"\n'
     )
     engine.containerd_socket.unlink(missing_ok=True)
-    _spawn(engine, "containerd", ["containerd", "--config", os.fspath(settings)])
+    argv = ["containerd", "--config", os.fspath(settings)]
+    _spawn(engine, "containerd", _docker_view(engine, argv))
     _wait(engine, "containerd", lambda: _accepts(engine.containerd_socket))
 
 
@@ -275,7 +331,203 @@ def _start_dockerd(engine: Engine) -> None:
         "--bridge=none",
         "--shutdown-timeout=5",
     ]
-    _spawn(engine, "dockerd", argv)
+    _spawn(engine, "dockerd", _docker_view(engine, argv))
+
+
+DOCKER_MOUNTS = "docker-mounts"
+"""A process that keeps the view of the file system that an engine of another release has."""
+
+
+def _docker_mounts(engine: Engine) -> list[str]:
+    script = f'set -e; {_see_programs(engine)}exec tail -f "$0"'
+    folder = os.fspath(engine.root / "namespace")
+    return ["unshare", "--mount", "--propagation=slave", "sh", "-c", script, folder]
+
+
+def _docker_view(engine: Engine, argv: list[str]) -> list[str]:
+    """The command that runs argv where the engine's own programs are seen."""
+    if engine.release is None:
+        return argv
+    return ["nsenter", f"--mount=/proc/{_holder(engine, DOCKER_MOUNTS)}/ns/mnt", "--", *argv]
+
+
+def _see_programs(engine: Engine) -> str:
+    """The piece of a shell script that puts the release's programs in place of the machine's."""
+    if engine.release is None:
+        return ""
+    releases = _part("releases")
+    if shutil.which("mmdebstrap") is None and not _installed(["mmdebstrap"]):
+        raise EngineProblem("apt-get cannot install mmdebstrap")
+    try:
+        programs = releases.programs(engine.release)
+    except releases.ReleaseProblem as problem:
+        raise EngineProblem(str(problem)) from problem
+    return f"mount --bind {shlex.quote(os.fspath(programs))} /usr; "
+
+
+def _part(name: str) -> ModuleType:
+    """A part in scripts/lib that most engines do without; it is found from wherever this is run."""
+    project = os.fspath(Path(__file__).resolve().parents[1])
+    if project not in sys.path:
+        sys.path.append(project)
+    # Run by itself this is no part of a package: one that imports it is to find this one.
+    sys.modules.setdefault("scripts.engines", sys.modules[__name__])
+    return importlib.import_module(f"scripts.lib.{name}")
+
+
+def podman_up(root: Path, name: str | None = None, release: str | None = None) -> Engine:
+    """Starts Podman's API service there unless it answers already; returns when it answers."""
+    engine = engine_at(root, name, release)
+    (engine.podman / "run").mkdir(parents=True, exist_ok=True)
+    _record(engine)
+    _make_namespace(engine)
+    for file, content in _podman_settings(engine).items():
+        (engine.podman / file).write_text(content)
+    _hold_view(engine, PODMAN_MOUNTS, _podman_mounts(engine))
+    start_podman(engine)
+    return engine
+
+
+def start_podman(engine: Engine) -> None:
+    """The service, unless it runs already; returns when it answers."""
+    if not _alive(engine, "podman"):
+        Path(engine.podman_host.removeprefix("unix://")).unlink(missing_ok=True)
+        _spawn(
+            engine, "podman", _podman(engine, "system", "service", "--time=0", engine.podman_host)
+        )
+    _wait(engine, "podman", lambda: _answers(engine.podman_host, "/_ping"))
+
+
+def stop_podman(engine: Engine) -> None:
+    """Ends the service; the containers run on without it."""
+    _end(engine, "podman")
+
+
+def podman_down(engine: Engine) -> None:
+    """Ends the service and its containers, and removes its data. Nothing else is touched."""
+    if not engine.podman.exists():
+        return
+    _end(engine, "podman")
+    if _alive(engine, PODMAN_MOUNTS):
+        remove = _podman(engine, "rm", "--all", "--force", "--time=0", "--volumes")
+        # What Podman itself cannot end is ended as what a killed engine leaves.
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            subprocess.run(
+                engine.command(*remove), capture_output=True, check=False, timeout=READY_TIMEOUT_S
+            )
+        _end_all_that_sees(_mounts_of(_holder(engine, PODMAN_MOUNTS)))
+    (engine.root / f"{PODMAN_MOUNTS}.process").unlink(missing_ok=True)
+    _release_mounts(engine.podman)
+    shutil.rmtree(engine.podman)
+
+
+PODMAN_MOUNTS = "podman-mounts"
+"""A process that does nothing but keep the view of the file system that Podman has."""
+
+
+WITHOUT_PACKAGES = "[ ! -e /usr/bin/dpkg ] || mount --bind /bin/false /usr/bin/dpkg"
+"""Podman asks the package manager whenever it is asked for its version, which takes seconds where
+many tests run beside each other."""
+
+
+def _podman_mounts(engine: Engine) -> list[str]:
+    """What Podman keeps at fixed places is in the engine's directory, for Podman alone.
+
+    Among it are the name servers of its networks; its locks are in shared memory. What is mounted
+    there is gone with the last process that sees it.
+    """
+    script = (
+        f"set -e; {WITHOUT_PACKAGES}; "
+        'mkdir -p /run/containers; mount --bind "$0/run" /run/containers; '
+        f'mount -t tmpfs tmpfs /dev/shm; {_see_programs(engine)}exec tail -f "$0/containers.conf"'
+    )
+    folder = os.fspath(engine.podman)
+    return ["unshare", "--mount", "--propagation=slave", "sh", "-c", script, folder]
+
+
+def _hold_view(engine: Engine, part: str, argv: list[str]) -> None:
+    """Starts a process that keeps a view of the file system; returns when the view is made."""
+    if not _alive(engine, part):
+        _spawn(engine, part, argv)
+        _wait(engine, part, lambda: _command_line(_holder(engine, part))[:1] == ["tail"])
+
+
+def _holder(engine: Engine, part: str) -> int:
+    pid = _pid(engine, part)
+    if pid is None:
+        raise EngineProblem(f"no {part.partition('-')[0]} was started in {engine.root}")
+    return pid
+
+
+def _mounts_of(pid: int) -> int:
+    try:
+        return Path(f"/proc/{pid}/ns/mnt").stat().st_ino
+    except OSError:
+        return 0
+
+
+def _end_all_that_sees(mounts: int) -> None:
+    """Every process with this view of the file system, and all below them."""
+    family = [pid for pid in _processes() if _mounts_of(pid) == mounts]
+    for pid in [*(below for one in family for below in _descendants(one)), *family]:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+    _until(functools.partial(_all_gone, family))
+
+
+def _podman(engine: Engine, *argv: str) -> list[str]:
+    """A Podman command in its own view, with none of the machine's settings.
+
+    Where its files are is in the environment: the processes that it leaves behind hand that on.
+    """
+    folder = engine.podman
+    return [
+        "nsenter",
+        f"--mount=/proc/{_holder(engine, PODMAN_MOUNTS)}/ns/mnt",
+        "--",
+        "env",
+        f"CONTAINERS_CONF={folder}/containers.conf",
+        f"CONTAINERS_STORAGE_CONF={folder}/storage.conf",
+        f"CONTAINERS_REGISTRIES_CONF={folder}/registries.conf",
+        "podman",
+        f"--root={folder}/storage",
+        "--runroot=/run/containers/storage",
+        "--tmpdir=/run/containers/state",
+        f"--network-config-dir={folder}/networks",
+        *argv,
+    ]
+
+
+def _podman_settings(engine: Engine) -> dict[str, str]:
+    """Its files by name. What its defaults ask of the kernel is refused on small machines."""
+    files, processes = (
+        min(most, resource.getrlimit(kind)[1]) if resource.getrlimit(kind)[1] > 0 else most
+        for kind, most in ((resource.RLIMIT_NOFILE, 20000), (resource.RLIMIT_NPROC, 10000))
+    )
+    folder = engine.podman
+    return {
+        "containers.conf": (
+            "[containers]\n"
+            f'default_ulimits = ["nofile={files}:{files}", "nproc={processes}:{processes}"]\n'
+            "[engine]\n"
+            'runtime = "runc"\n'
+            'cgroup_manager = "cgroupfs"\n'
+            'events_logger = "file"\n'
+            "[network]\n"
+            'network_backend = "netavark"\n'
+        ),
+        "storage.conf": (
+            "[storage]\n"
+            'driver = "overlay"\n'
+            f'graphroot = "{folder}/storage"\n'
+            'runroot = "/run/containers/storage"\n'
+        ),
+        # As Docker has it: what this machine serves needs no certificate. Any port is meant.
+        "registries.conf": "".join(
+            f'[[registry]]\nlocation = "{host}"\ninsecure = true\n'
+            for host in ("127.0.0.1", "localhost")
+        ),
+    }
 
 
 def _end_shims(engine: Engine) -> None:
@@ -366,8 +618,7 @@ def make_image(host: str, tag: str = TEST_IMAGE) -> str:
 
 def import_image(host: str, tag: str, content: bytes, change: str = "") -> str:
     """An image of one layer, from a tar; `change` is a line of a Dockerfile. Returns its id."""
-    repository, _, version = tag.rpartition(":")
-    query = {"fromSrc": "-", "repo": repository, "tag": version}
+    query = {"fromSrc": "-", "repo": tag}
     if change:
         query["changes"] = change
     target = f"/images/create?{urllib.parse.urlencode(query)}"
@@ -587,8 +838,13 @@ def _parser() -> argparse.ArgumentParser:
     registry = commands.add_parser("registry", help="a registry inside the namespace")
     registry.add_argument("verb", choices=["up", "down"])
     registry.add_argument("--port", type=int, default=REGISTRY_PORT)
-    for command in (start, stop, inside, registry):
+    podman = commands.add_parser("podman", help="a Podman service in the namespace")
+    podman.add_argument("verb", choices=["up", "down"])
+    podman.add_argument("--rootless", action="store_true", help="as a user without rights")
+    for command in (start, stop, inside, registry, podman):
         command.add_argument("--dir", type=Path, required=True)
+    for command in (start, podman):
+        command.add_argument("--release", help="a Debian release whose programs it is made of")
     for command in (image, pushing):
         command.add_argument("--host", required=True, metavar="unix://SOCKET")
     return parser
@@ -609,14 +865,16 @@ def _perform(arguments: argparse.Namespace) -> int:
         case "ensure":
             print("installed:", " ".join(ensure()) or "nothing, all is there")
         case "up":
-            engine = up(arguments.dir, arguments.name)
+            engine = up(arguments.dir, arguments.name, arguments.release)
             print(f"host={engine.host}\nnamespace={engine.namespace}")
         case "down":
             down(arguments.dir)
         case "exec":
             command = arguments.argv[1:] if arguments.argv[:1] == ["--"] else arguments.argv
-            inside = engine_at(arguments.dir).command(*command)
-            os.execvp(inside[0], inside)
+            engine = engine_at(arguments.dir)
+            inside = engine.command(*command)
+            handed = {RELEASE_VARIABLE: engine.release} if engine.release else {}
+            os.execvpe(inside[0], inside, {**os.environ, **handed})
         case "image":
             print(make_image(arguments.host, arguments.tag))
         case "push":
@@ -625,7 +883,22 @@ def _perform(arguments: argparse.Namespace) -> int:
             print(registry_up(engine_at(arguments.dir), arguments.port))
         case "registry":
             registry_down(engine_at(arguments.dir))
+        case "podman":
+            _perform_podman(arguments)
     return 0
+
+
+def _perform_podman(arguments: argparse.Namespace) -> None:
+    rootless = _part("rootless")
+    if arguments.verb == "down":
+        rootless.down(engine_at(arguments.dir))
+        podman_down(engine_at(arguments.dir))
+    elif not arguments.rootless:
+        print(podman_up(arguments.dir, release=arguments.release).podman_host)
+    elif arguments.release:
+        raise EngineProblem("a rootless Podman is the machine's own: leave --release out")
+    else:
+        print(rootless.host(rootless.up(arguments.dir)))
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
 DEFAULT_HOST = "unix:///var/run/docker.sock"
 TIMEOUT_S = 60.0
@@ -103,12 +103,18 @@ class Engine:
         return b"".join(_payloads(frames)).decode(errors="replace")
 
     @contextmanager
-    def events(self, *, label: str | None = None, timeout_s: float) -> Iterator[Iterator[Event]]:
-        """Deaths and starts of containers from now on; subscribed when the block is entered.
+    def events(
+        self,
+        *,
+        label: str | None = None,
+        actions: Sequence[str] = ("die", "start"),
+        timeout_s: float,
+    ) -> Iterator[Iterator[Event]]:
+        """What happens to containers from now on; subscribed when the block is entered.
 
         Raises EngineProblem where the next one takes longer than timeout_s.
         """
-        filters: dict[str, list[str]] = {"type": ["container"], "event": ["die", "start"]}
+        filters: dict[str, list[str]] = {"type": ["container"], "event": [*actions]}
         if label is not None:
             filters["label"] = [label]
         connection = self._open()

@@ -1,0 +1,100 @@
+"""The programs of another Debian release than the machine's, for engines of another generation.
+
+What is made is a whole small system of that release. An engine sees its `/usr` in place of the
+machine's and everything else as it is, so that a path means the same to it and to whoever asks.
+Standard library only, as `engines`; needs root and the package mmdebstrap.
+"""
+
+# It runs a fixed argument list.
+# ruff: noqa: S603
+
+from __future__ import annotations
+
+import fcntl
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+CACHE = Path("/var/cache/ring-engines")
+"""A system for each release stays here, about 500 MB of one; it may be removed at any time."""
+PACKAGES = (
+    "docker.io",
+    "containerd",
+    "runc",
+    "podman",
+    "netavark",
+    "aardvark-dns",
+    "crun",
+    "conmon",
+    "apparmor",
+    "catatonit",
+    "fuse-overlayfs",
+    "iproute2",
+    "iptables",
+    "kmod",
+    "nftables",
+    "passt",
+    "procps",
+    "slirp4netns",
+    "uidmap",
+)
+
+
+class ReleaseProblem(Exception):
+    """The release's programs could not be had."""
+
+
+def programs(release: str) -> Path:
+    """The `/usr` of the release. Makes it the first time: some minutes, from the machine's mirror.
+
+    Raises ReleaseProblem.
+    """
+    if re.fullmatch("[a-z]+", release) is None:
+        raise ReleaseProblem(f"{release!r} is no name of a Debian release, such as trixie")
+    CACHE.mkdir(parents=True, exist_ok=True)
+    made = CACHE / release
+    with (CACHE / f"{release}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not made.exists():
+            _make(release, made)
+    return made / "usr"
+
+
+def _make(release: str, target: Path) -> None:
+    """All of it or nothing: one that is interrupted is begun anew."""
+    work = Path(tempfile.mkdtemp(prefix=f"{release}.", dir=target.parent))
+    argv = [
+        "mmdebstrap",
+        "--mode=root",
+        "--variant=apt",
+        "--dpkgopt=force-unsafe-io",
+        f"--include={','.join(PACKAGES)}",
+        release,
+        os.fspath(work),
+        _mirror(),
+    ]
+    try:
+        made = subprocess.run(argv, stdout=sys.stderr, check=False)
+        if made.returncode != 0:
+            raise ReleaseProblem(f"mmdebstrap cannot make {release}: see what it said above")
+        work.chmod(0o755)
+        work.rename(target)
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+
+
+def _mirror() -> str:
+    """Where this machine has its own release from: the first source of its main component."""
+    argv = ["apt-get", "indextargets", "--format", "$(ORIGIN) $(COMPONENT) $(REPO_URI)"]
+    told = subprocess.run(
+        [*argv, "Created-By: Packages"], capture_output=True, text=True, check=False
+    )
+    for line in told.stdout.splitlines():
+        origin, component, address = line.split(" ", 2)
+        if (origin, component) == ("Debian", "main"):
+            return address
+    raise ReleaseProblem("apt knows no source of Debian's: run `apt-get update`")
