@@ -108,7 +108,12 @@ def _kind(shape: Shape, feature: str) -> str:
             return SIMPLE.get(type(shape), "object")
 
 
-SIMPLE: dict[type, str] = {shapes.Whole: "integer", shapes.Flag: "boolean", shapes.Text: "string"}
+SIMPLE: dict[type, str] = {
+    shapes.Whole: "integer",
+    shapes.Flag: "boolean",
+    shapes.Text: "string",
+    shapes.Anything: "value",
+}
 
 
 def _is_offered(feature: str, value: str) -> bool:

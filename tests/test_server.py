@@ -1,7 +1,9 @@
-"""What a start tells of the key that it was given."""
+"""What a start tells of the key that it was given, and what it does not bring along."""
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 from ring.clock import SystemClock
@@ -36,6 +38,16 @@ def test_a_key_that_opens_nothing_is_told(tmp_path: Path, caplog: pytest.LogCapt
     _try_key(other)
     assert caplog.text == ""
     done(other.close())
+
+
+def test_what_only_an_open_channel_needs_is_not_imported_at_the_start() -> None:
+    source = (
+        "import sys, ring.server, ring.runtimes.docker.adapter; "
+        "print({'h11', 'wsproto'} & sys.modules.keys())"
+    )
+    argv = [sys.executable, "-c", source]
+    ended = subprocess.run(argv, capture_output=True, text=True, check=False)
+    assert (ended.returncode, ended.stdout) == (0, "set()\n"), ended.stderr
 
 
 def _opened(home: Path, key: bytes) -> Store:

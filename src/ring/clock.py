@@ -32,7 +32,7 @@ class SystemClock:
 def rfc3339(moment: datetime) -> str:
     """UTC with microseconds and a `Z`, the one format of every response and record."""
     # strftime writes years before 1000 with fewer than four digits.
-    return f"{moment.astimezone(UTC).replace(tzinfo=None).isoformat(timespec='microseconds')}Z"
+    return moment.astimezone(UTC).isoformat(timespec="microseconds").removesuffix("+00:00") + "Z"
 
 
 def parse_rfc3339(text: str) -> datetime:

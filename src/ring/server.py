@@ -19,8 +19,9 @@ from ring.core.plan.view import Limits
 from ring.engine.engine import Engine
 from ring.engine.operating.files import Files
 from ring.first_account import guard_admin, warn_of_default_password
+from ring.network.pools import Pools
 from ring.process import REFUSING, leave_no_core, open_more_files, stop_on_signals
-from ring.runtimes.base import RuntimeFailure
+from ring.runtimes.base import Notices, RuntimeFailure
 from ring.security.vault import Vault
 from ring.settings import process_environment
 from ring.settings.secret_key import load_secret_key
@@ -34,10 +35,15 @@ if TYPE_CHECKING:
 
     from ring.runtimes.base import Runtime
     from ring.settings import ServerSettings
+    from ring.settings.network import NetworkSettings
 
 log = logging.getLogger(__name__)
 
 PING_S = 4.0
+SERVER_ID = "server_id"
+"""The option that tells an adapter for whom it makes things."""
+POOLS = "pools"
+"""The option that tells it what subnets it may give."""
 NOT_AVAILABLE = "not available in this version of Ring"
 
 
@@ -70,7 +76,7 @@ async def _serve(settings: ServerSettings) -> None:
     try:
         _try_key(store)
         await guard_admin(store, settings)
-        runtimes, failed = _open_runtimes(settings)
+        runtimes, failed = _open_runtimes(settings, store.server_id)
         await _probe(runtimes, failed, settings)
         engine = Engine(
             store,
@@ -79,12 +85,14 @@ async def _serve(settings: ServerSettings) -> None:
             Limits(
                 crash_loop_retry_s=settings.crash_loop_retry_s,
                 apply_timeout_s=settings.apply_timeout_s,
+                rollout_deadline_s=settings.rollout_deadline_s,
                 wait_retry_s=settings.interval_s,
             ),
-            files=Files(settings.files_dir),
+            files=Files(settings.files_dir, owner=store.server_id),
             interval_s=settings.interval_s,
             default_host_ip=settings.network.default_host_ip,
             passed=telemetry.passed if telemetry.is_tracing else None,
+            image_policy=settings.images,
         )
         app = build_app(
             store,
@@ -114,8 +122,6 @@ def _refuse_what_is_not_there(settings: ServerSettings) -> None:
             f"{REFUSING} the dashboard is not available yet: unset RING_DASHBOARD, and remove "
             "`enabled = true` from [server.dashboard]"
         )
-    if settings.network.pool_is_set:
-        log.warning("server.network.pool has no effect yet: engines use a pool of their own")
 
 
 def _drained(api: asyncio.Task[None]) -> None:
@@ -138,7 +144,7 @@ def _open_store(settings: ServerSettings, clock: SystemClock, vault: Vault) -> S
         if settings.make_database_dir:
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             expect_trusted(path.parent)
-        return Store.open(path, clock, vault=vault)
+        return Store.open(path, clock, vault=vault, revisions_kept=settings.revision_history)
     except OSError as error:
         reason = error.strerror or str(error)
         raise HostError(f"{REFUSING} cannot open database {path}: {reason}") from error
@@ -160,18 +166,21 @@ def _try_key(store: Store) -> None:
 
 
 # runtimes
-def _open_runtimes(settings: ServerSettings) -> tuple[dict[str, Runtime], list[str]]:
+def _open_runtimes(
+    settings: ServerSettings, server_id: str
+) -> tuple[dict[str, Runtime], list[str]]:
     """The enabled ones, not yet connected; and why others cannot be: `<name> (<reason>)`."""
     adapters: Mapping[str, Callable[[], Callable[[Mapping[str, object]], Runtime]]] = {
         point.name: point.load for point in entry_points(group="ring.runtimes")
     }
+    ours = {SERVER_ID: server_id, POOLS: _pools(settings.network)}
     runtimes: dict[str, Runtime] = {}
     failed = []
     for name, table in settings.runtimes.items():
         if not table.enabled:
             log.info("%s runtime disabled in config, skipping", name)
         elif name in adapters:
-            runtimes[name] = _opened(adapters[name](), table.options)
+            runtimes[name] = _opened(adapters[name](), {**table.options, **ours})
         elif table.optional:
             log.warning("the optional runtime %s is %s", name, NOT_AVAILABLE)
         else:
@@ -182,6 +191,15 @@ def _open_runtimes(settings: ServerSettings) -> tuple[dict[str, Runtime], list[s
             "[server.runtime.docker] in config.toml"
         )
     return runtimes, failed
+
+
+def _pools(network: NetworkSettings) -> Pools:
+    return Pools(
+        pool=network.pool,
+        prefix=network.pool_prefix,
+        vm_pool=network.vm_pool,
+        is_preferred=network.pool_is_set,
+    )
 
 
 def _opened(
@@ -201,6 +219,8 @@ async def _probe(
     for (name, runtime), why in zip(runtimes.items(), answers, strict=True):
         if why is None:
             log.info("Connected to %s at %s", name.capitalize(), runtime.location)
+            for notice in await _notices(runtime):
+                log.warning("%s: %s", name, notice)
         elif settings.runtimes[name].optional:
             log.warning("the optional runtime %s is unreachable (%s): tried again", name, why)
         else:
@@ -220,6 +240,17 @@ async def _ping(runtime: Runtime) -> str | None:
     except RuntimeFailure as error:
         return error.message
     return None
+
+
+async def _notices(runtime: Runtime) -> tuple[str, ...]:
+    """None where it cannot tell in time: it answers, and that is what counts."""
+    if not isinstance(runtime, Notices):
+        return ()
+    try:
+        async with asyncio.timeout(PING_S):
+            return await runtime.notices()
+    except TimeoutError:
+        return ()
 
 
 def _announce(

@@ -49,6 +49,7 @@ NOUNS: Mapping[str, Noun] = {
     "auth": Noun(lambda: {"scope": "deployment:logs:none"}, boundary="node"),
     "audit": Noun(),
     "node": Noun(boundary="node"),
+    "images": Noun(boundary="node"),
 }
 """Of everything that takes a scope."""
 
@@ -56,6 +57,7 @@ _CHANGES: Mapping[str, Mapping[str, object]] = {
     "users": {"username": "mira2"},
     "secrets": {"value": "hunter3"},
     "configs": {"name": "site", "data": '{"a":"b"}'},
+    "namespaces": {"host_ip": "127.0.0.1"},
 }
 """What a PUT takes."""
 
@@ -64,8 +66,22 @@ def noun_of(path: str) -> str:
     return path.split("/")[1]
 
 
+_VERBS: Mapping[str, Mapping[str, object]] = {
+    "restart": {},
+    "scale": {"replicas": 2},
+    "stop": {},
+    "start": {},
+    "rollback": {"to": 1},
+    "prune": {},
+    "remove": {},
+}
+"""What a POST to an object takes, by the last word of its path."""
+
+
 def body(method: str, path: str) -> Mapping[str, object] | None:
     """A valid one for this route; None where it takes none."""
+    if method == "POST" and (verb := path.rpartition("/")[2]) in _VERBS:
+        return _VERBS[verb]
     noun = NOUNS[noun_of(path)]
     if method == "PUT":
         return _CHANGES[noun_of(path)]
@@ -74,8 +90,10 @@ def body(method: str, path: str) -> Mapping[str, object] | None:
 
 
 def make(world: World, noun: str) -> str:
-    """One in HOME, which is made with it; returns its id."""
-    if noun != "deployments":
+    """One in HOME, which is made with it; returns its id. A deployment has been another before."""
+    if noun == "deployments":
+        world.call("POST", "/deployments", body=manifest(namespace=HOME, image="web:0"))
+    else:
         world.call("POST", "/namespaces", body={"name": HOME})
     if noun == "namespaces":
         found = world.call("GET", f"/namespaces/{HOME}").json

@@ -71,6 +71,32 @@ def test_a_minimal_one_shows_its_defaults(world: World) -> None:
     assert _events(world, shown["id"]) == [("info", "deployment_created")]
 
 
+def test_a_range_of_ports_is_shown_port_by_port(world: World) -> None:
+    shown = world.apply(ports=[{"published": "9100-9102", "target": "9000-9002"}])
+    assert shown.status == 201
+    assert shown.json["ports"] == [
+        {"published": 9100 + one, "target": 9000 + one, "host_ip": None, "protocol": "tcp"}
+        for one in range(3)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("published", "target", "code"),
+    [
+        ("9100-9102", "9000-9001", "length_mismatch"),
+        ("9102-9100", "9000-9002", "invalid"),
+        ("9100-9102", 9000, "invalid"),
+        ("1000-1256", "1000-1256", "too_large"),
+    ],
+)
+def test_a_range_that_is_refused(world: World, published: str, target: object, code: str) -> None:
+    reply = world.apply(ports=[{"published": published, "target": target}])
+    assert reply.status == 422
+    (violation,) = reply.json["violations"]
+    assert violation["code"] == f"deployment.ports.range.{code}"
+    assert violation["property_path"] == "ports[0]"
+
+
 def test_what_is_declared_is_shown_as_declared(world: World) -> None:
     shown = world.apply(
         manifest="stack",

@@ -70,10 +70,58 @@ def test_names(world: World, name: str, codes: list[str]) -> None:
     assert reply.json.get("violations", []) == [] or reply.codes == codes
 
 
-def test_a_network_is_refused_not_ignored(world: World) -> None:
-    reply = world.call("POST", "/namespaces", body={"name": "shop", "network": {}})
-    assert reply.codes == ["namespace.network.unsupported"]
-    assert world.call("POST", "/namespaces", body={"name": "shop", "network": None}).status == 201
+@pytest.mark.parametrize("network", [None, {}, {"host_ip": None}, {"internal": False}])
+def test_what_sets_nothing_is_no_network(world: World, network: object) -> None:
+    made = world.call("POST", "/namespaces", body={"name": "shop", "network": network})
+    assert made.status == 201
+    assert "network" not in made.json
+
+
+def test_the_network_of_a_namespace_is_shown_and_changed(world: World) -> None:
+    body = {"name": "shop", "network": {"host_ip": "127.0.0.1"}}
+    made = world.call("POST", "/namespaces", body=body)
+    assert made.json["network"] == {"host_ip": "127.0.0.1"}
+    world.call("POST", "/namespaces", body={"name": "media"})
+    found = [each.get("network") for each in world.call("GET", "/namespaces").json]
+    assert found == [None, {"host_ip": "127.0.0.1"}]
+    changed = world.call("PUT", "/namespaces/shop/network", body={"host_ip": "::1"})
+    assert (changed.status, changed.json["network"]) == (200, {"host_ip": "::1"})
+    assert changed.json["updated_at"] is not None
+    assert world.call("GET", "/namespaces/shop").json == changed.json
+    unset = world.call("PUT", f"/namespaces/{made.json['id']}/network", body={})
+    assert unset.status == 200
+    assert "network" not in unset.json
+    trail = world.call("GET", "/namespaces/shop/audit").json
+    assert [each["action"] for each in trail] == ["network", "network", "create"]
+
+
+@pytest.mark.parametrize(
+    ("network", "path", "code"),
+    [
+        ({"host_ip": "localhost"}, "host_ip", "namespace.network.host_ip.invalid"),
+        ({"host_ip": ""}, "host_ip", "namespace.network.host_ip.invalid"),
+        ({"host_ip": 5}, "host_ip", "request.field.type"),
+        ({"mtu": 1450}, "mtu", "namespace.network.unsupported"),
+        ({"internal": True}, "internal", "namespace.network.unsupported"),
+        ({"color": "red"}, "color", "namespace.network.unsupported"),
+    ],
+)
+def test_a_network_is_refused_not_ignored(
+    world: World, network: dict[str, object], path: str, code: str
+) -> None:
+    made = world.call("POST", "/namespaces", body={"name": "shop", "network": network})
+    assert (made.status, made.codes) == (422, [code])
+    assert made.json["violations"][0]["property_path"] == f"network.{path}"
+    world.call("POST", "/namespaces", body={"name": "shop"})
+    changed = world.call("PUT", "/namespaces/shop/network", body=network)
+    assert (changed.status, changed.codes) == (422, [code])
+    assert changed.json["violations"][0]["property_path"] == path
+    assert "network" not in world.call("GET", "/namespaces/shop").json
+
+
+def test_the_network_of_an_unknown_namespace_is_404(world: World) -> None:
+    assert world.call("PUT", "/namespaces/nope/network", body={}).status == 404
+    assert world.call("GET", "/namespaces").json == []
 
 
 def test_a_bound_token_sees_and_makes_only_its_own(world: World) -> None:

@@ -99,3 +99,12 @@ def _references(node: object) -> list[str]:
     if isinstance(node, list):
         return [each for value in node for each in _references(value)]
     return []
+
+
+def test_a_port_is_a_number_or_a_range_in_a_body_and_a_number_in_an_answer(
+    world: World,
+) -> None:
+    schemas = world.call("GET", "/openapi.json").json["components"]["schemas"]
+    asked = schemas["Port"]["properties"]["published"]
+    assert [one["type"] for one in asked["anyOf"]] == ["integer", "string"]
+    assert schemas["PortShape"]["properties"]["published"]["type"] == "integer"

@@ -148,21 +148,29 @@ def test_the_end_of_the_server_ends_open_and_later_streams(world: World) -> None
     assert b"event: end" not in world.run(follow())
 
 
-def test_a_token_that_is_revoked_ends_its_stream(world: World) -> None:
+@pytest.mark.parametrize("what", ["events", "logs"])
+def test_a_token_that_is_revoked_ends_its_stream_at_once(world: World, what: str) -> None:
     made = world.apply().json["id"]
-    services = world.app._services
-    services.streams.recheck_s = 0.001
-    token = world.session("admin")
+    streams = world.app._services.streams
+    streams.recheck_s = 3600.0
+    token, other = world.session("admin"), world.session("admin")
 
-    async def follow() -> list[bytes]:
-        exchange = world.open("GET", f"/deployments/{made}/events?follow=true", token=token)
-        await exchange.head()
-        pieces = exchange.pieces()
-        found = [await anext(pieces)]
-        assert (await world.open("POST", "/logout", token=token).reply()).status == 204
-        return found + [piece async for piece in pieces]
+    async def follow() -> None:
+        target = f"/deployments/{made}/{what}?follow=true"
+        exchange, another = (world.open("GET", target, token=one) for one in (token, other))
+        async with asyncio.timeout(5):
+            for one in (exchange, another):
+                await one.head()
+            assert (await world.open("POST", "/logout", token=token).reply()).status == 204
+            while streams._open.total() > 1:  # noqa: ASYNC110 - another task's state
+                await asyncio.sleep(0)
+            async for _ in exchange.pieces():
+                pass
+        assert not another._task.done(), "a session of the same user that goes on"
+        await another.leave()
 
-    assert len(world.run(follow())) == 1
+    world.run(follow())
+    assert not streams._doubts
 
 
 def test_a_token_that_expires_ends_its_stream(world: World) -> None:

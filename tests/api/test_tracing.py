@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from ring.api.asgi import build_app
+from ring.core.channels import Kind
+from tests.api.channel import ClientChannel
+from tests.api.test_serving import Served
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -94,3 +97,22 @@ def test_a_preflight(world: World, recorder: Recorder) -> None:
     reply = world.call("OPTIONS", "/deployments", token=None, headers=headers)
 
     assert recorder.spans[0].ends == [reply.status]
+
+
+def test_what_goes_on_as_a_websocket_was_answered(world: World, recorder: Recorder) -> None:
+    identity = world.apply().json["id"]
+    world.instances.start(identity, "0000000a")
+    served = Served(world)
+
+    async def main() -> None:
+        path = f"/deployments/{identity}/exec"
+        channel = await ClientChannel.open(served.port, path, world.admin)
+        await channel.tell(Kind.BEGIN)
+        _, last = await channel.rest()
+        assert "argv" in str(last["error"])
+        channel.close()
+
+    served.run(main)
+    assert [told.ends for told in recorder.spans if told.route == "/deployments/{id}/exec"] == [
+        [101]
+    ]

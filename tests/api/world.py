@@ -13,14 +13,22 @@ from typing import TYPE_CHECKING, Any
 from ring.api.asgi import Api, build_app
 from ring.clock import rfc3339
 from ring.core.access import ROLES
+from ring.core.keeping import Policy
 from ring.core.model.capabilities import Capabilities
 from ring.core.model.ids import DeploymentId, InstanceId, InstanceName
 from ring.core.model.observed import Instance, Listing, State
 from ring.core.model.spec import DeploymentSpec
+from ring.core.plan.explaining import explain
+from ring.core.plan.view import RuntimeView, View
+from ring.engine.entering import Entering
+from ring.engine.keeping.claims import Claims
+from ring.engine.keeping.images import Images
+from ring.engine.keeping.orphans import Orphans
+from ring.engine.operating.files import Files
 from ring.engine.reading.logs import Logs
 from ring.engine.sampling.machine import Machine
 from ring.engine.sampling.statistics import Statistics
-from ring.runtimes.fake import Container, FakeEngine, FakeRuntime
+from ring.runtimes.fake import Container, FakeEngine, StockedRuntime
 from ring.security.passwords import hash_password
 from ring.security.tokens import mint
 from ring.security.vault import Vault
@@ -33,6 +41,7 @@ if TYPE_CHECKING:
 
     from ring.core.model.deployment import Deployment
     from ring.core.model.ids import GroupKey
+    from ring.core.plan.explaining import Decided, Explained
 
     T = TypeVar("T")
 
@@ -61,7 +70,7 @@ class Instances:
 
     def __init__(self) -> None:
         self.engine = FakeEngine()
-        self.runtime = FakeRuntime(self.engine)
+        self.runtime = StockedRuntime(self.engine)
         self._watchers: list[Callable[[], None]] = []
 
     def seen(self, rows: Iterable[DeploymentId]) -> Listing:
@@ -97,14 +106,20 @@ class Instances:
 class RecordingEngine:
     """Notes what it is told; its answers are set by the test."""
 
+    images: Images
+    orphans: Orphans
     logs: Logs
+    entering: Entering
     statistics: Statistics
+    store: Store
 
     def __init__(self) -> None:
         self.woken: list[GroupKey] = []
         self.asked: list[DeploymentId] = []
         self.running: dict[DeploymentId, tuple[Instance, ...]] = {}
         self.moved = False
+        self.decided: Decided | None = None
+        """What the last pass said."""
 
     def capabilities(self) -> Mapping[str, Capabilities]:
         docker = Capabilities(
@@ -125,6 +140,12 @@ class RecordingEngine:
 
     def instances(self, deployment_id: DeploymentId) -> tuple[Instance, ...]:
         return self.running.get(deployment_id, ())
+
+    def explain(self, key: GroupKey) -> Explained | None:
+        rows = self.store.rows(key)
+        runtimes = {"docker": RuntimeView(Listing({}, 0.0))}
+        view = View(key, rows, self.store.ledger(key), (), (), runtimes)
+        return explain(view, self.decided) if rows else None
 
     async def image_moved(self, deployment: Deployment) -> bool:
         self.asked.append(deployment.id)
@@ -150,11 +171,21 @@ class World:
         self.clock = ManualClock()
         self.store = Store.open(None, self.clock, vault=Vault(bytes(32)), inline=True)
         self.engine = RecordingEngine()
+        self.engine.store = self.store
         self.instances = Instances()
         self.engine.logs = Logs(
             self.store, {"docker": self.instances.runtime}, {"docker": self.instances}
         )
+        self.engine.entering = Entering(
+            {"docker": self.instances.runtime}, {"docker": self.instances}, lambda _: {}
+        )
         self.engine.statistics = self.measuring(NO_FILES)
+        self.engine.images = Images(
+            self.store, {"docker": self.instances.runtime}, self.clock, Claims(), Policy()
+        )
+        self.engine.orphans = Orphans(
+            self.store, {"docker": self.instances.runtime}, self.clock, Files(NO_FILES)
+        )
         self.store.listen(self.engine.wake)
         self.run(self.store.seed_admin(_password_hash()))
         self.app: Api = self.run(self._build(cors_origins))

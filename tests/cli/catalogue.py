@@ -87,6 +87,37 @@ CHECK = {
     "started_at": MADE,
     "finished_at": MADE,
 }
+WHY = {
+    "deployment_id": ID,
+    "status": "creating",
+    "state": "progressing",
+    "summary": "waits for 1 of 3 instances to become ready",
+    "decided_at": MADE,
+    "rows": [
+        {
+            "id": ID,
+            "revision": 4,
+            "status": "creating",
+            "target": 3,
+            "live": 3,
+            "ready": 2,
+            "role": "child",
+            "reason": "waits for 1 of 3 instances to become ready",
+        }
+    ],
+}
+REVISION = {
+    "revision": 4,
+    "deployment_id": ID,
+    "created_at": MADE,
+    "author": "mira",
+    "cause": "apply",
+    "ready_at": None,
+    "current": True,
+    "image": "web:2",
+    "replicas": 3,
+    "changes": [{"path": "image", "before": "web:1", "after": "web:2"}],
+}
 NAMESPACE = {"id": "7", "created_at": MADE, "updated_at": None, "name": "shop"}
 AUDIT = {
     "id": "a1",
@@ -186,6 +217,8 @@ READS = (
     Command(("deployment", "logs", "x"), "GET /deployments/x/logs", [LINE]),
     Command(("deployment", "metrics", "x"), "GET /deployments/x/metrics", METRICS),
     Command(("deployment", "health-checks", "x"), "GET /deployments/x/health-checks", [CHECK]),
+    Command(("deployment", "why", "x"), "GET /deployments/x/why", WHY),
+    Command(("deployment", "history", "x"), "GET /deployments/x/revisions", [REVISION]),
     Command(("namespace", "list"), "GET /namespaces", [NAMESPACE]),
     Command(("namespace", "audit", "x"), "GET /namespaces/x/audit", [AUDIT]),
     Command(("secret", "list"), "GET /secrets", [SECRET]),
@@ -211,6 +244,13 @@ MAKES = (
     Command(("user", "create", "-u", "x", "-p", "y"), "POST /users", USER),
     Command(("user", "update", "-u", "x"), "GET /users/me", USER),
     Command(("namespace", "prune", "shop"), "GET /deployments", [DEPLOYMENT]),
+    Command(("deployment", "restart", "x"), "POST /deployments/x/restart", DEPLOYMENT),
+    Command(("deployment", "scale", "x", "5"), "POST /deployments/x/scale", DEPLOYMENT),
+    Command(("deployment", "stop", "x"), "POST /deployments/x/stop", DEPLOYMENT),
+    Command(("deployment", "start", "x"), "POST /deployments/x/start", DEPLOYMENT),
+    Command(("deployment", "rollback", "x"), "POST /deployments/x/rollback", DEPLOYMENT),
+    Command(("deployment", "wait", "x"), "GET /deployments/x", DEPLOYMENT),
+    Command(("deployment", "history", "x", "-v"), "GET /deployments/x/revisions", [REVISION]),
     Command(("deployment", "inspect", "a/b"), "GET /deployments", [DEPLOYMENT]),
     Command(("config", "inspect", "x", "-n", "s"), "GET /configs", [CONFIG]),
     Command(("deployment", "events", "x", "-f"), "GET /deployments/x/events", [EVENT]),

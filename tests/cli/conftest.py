@@ -6,6 +6,7 @@ import os
 import pty
 import subprocess
 import sys
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -43,6 +44,7 @@ class Ring:
     capture: pytest.CaptureFixture[str]
     environ: dict[str, str] = field(default_factory=dict)
     pause: Callable[[float], None] = no_pause
+    now: Callable[[], float] = time.monotonic
 
     @property
     def config(self) -> Path:
@@ -65,6 +67,7 @@ class Ring:
             Terminal(sys.stdout, self.environ),
             Terminal(sys.stderr, self.environ),
             pause=self.pause,
+            now=self.now,
         )
         code = run(arguments, session)
         out, err = self.capture.readouterr()
@@ -116,6 +119,23 @@ class Ring:
         return Ended(running.returncode, out.decode(), err.decode())
 
 
+class Clock:
+    """Time that passes while somebody waits, and what happens meanwhile."""
+
+    def __init__(self) -> None:
+        self.seconds = 1000.0
+        self.events: dict[int, Callable[[], None]] = {}
+        self.pauses = 0
+
+    def now(self) -> float:
+        return self.seconds
+
+    def pause(self, seconds: float) -> None:
+        self.seconds += seconds
+        self.pauses += 1
+        self.events.get(self.pauses, lambda: None)()
+
+
 def environment(ring: Ring) -> dict[str, str]:
     """Of a process of its own."""
     return {"PATH": os.environ["PATH"], "PYTHONPATH": str(SOURCE), **ring.environ}
@@ -141,3 +161,11 @@ def ring(anyone: Ring, stub: Stub) -> Ring:
     anyone.point_at(stub)
     anyone.environ["RING_TOKEN"] = TOKEN
     return anyone
+
+
+@pytest.fixture
+def clock(ring: Ring) -> Clock:
+    """Of a user who waits."""
+    made = Clock()
+    ring.pause, ring.now = made.pause, made.now
+    return made

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 from contextlib import closing, suppress
+from itertools import chain
 from typing import TYPE_CHECKING
 
 import pytest
@@ -105,7 +106,7 @@ def test_an_endless_answer_is_given_up(head: bytes, streamed: bool) -> None:
 
 def first_line(client: Client) -> bytes:
     with client.stream("logs") as (_, lines):
-        return next(lines)
+        return next(lines)[0]
 
 
 def _flood(server: socket.socket, head: bytes) -> None:
@@ -124,7 +125,7 @@ def test_only_messages_of_a_stream_count_by_themselves(stub: Stub, kind: str) ->
     client = Client(Context("d", port=stub.port), None, {})
     read = 0
     with suppress(CommandFailed), client.stream("events") as (_, received):
-        for line in received:
+        for line in chain.from_iterable(received):
             read += len(line) > 1
     assert read == (4 if kind == "text/event-stream" else 3)
 

@@ -80,6 +80,10 @@ class TestList:
         stub.on("GET /deployments", Answer(200, [row(autoscale=policy, desired_replicas=5)]))
         assert "| 2/5*" in ring("deployment", "list").out
 
+    def test_a_stopped_one_wants_none(self, ring: Ring, stub: Stub) -> None:
+        stub.on("GET /deployments", Answer(200, [row(stopped=True, instances=[])]))
+        assert "| 0/0 " in ring("deployment", "list").out
+
     @pytest.mark.parametrize("words", [("deployment", "list"), ("deployment",)])
     def test_json_is_the_body_as_received(
         self, ring: Ring, stub: Stub, words: tuple[str, ...]
@@ -221,6 +225,7 @@ class TestInspect:
             "Replicas     : 8",
             "Status       : running",
             "Restart count: 3",
+            "Revision     : 1",
             "Created at   : 2026-02-11 08:14:09",
             "Updated at   : ",
             "Ports        : [::1]:8080->80/tcp, 53->53/udp",
@@ -242,6 +247,66 @@ class TestInspect:
             "| bind | /srv   | /data       |     | local  | rw         |",
             "+------+--------+-------------+-----+--------+------------+",
         ]
+
+    def test_what_it_is_asked_to_do_with_itself(self, ring: Ring, stub: Stub) -> None:
+        checks = [
+            {
+                "type": "http",
+                "url": "http://localhost/up",
+                "interval": "5s",
+                "timeout": "2s",
+                "threshold": 3,
+                "on_failure": "restart",
+                "readiness": True,
+                "min_healthy_time": "10s",
+                "start_period": "1m",
+            },
+            {
+                "type": "tcp",
+                "port": 5432,
+                "interval": "1s",
+                "timeout": "1s",
+                "threshold": 1,
+                "on_failure": "alert",
+                "readiness": False,
+                "min_healthy_time": None,
+            },
+        ]
+        shown = row(
+            stopped=True,
+            auto_rollback=True,
+            stop_signal="SIGINT",
+            stop_grace_period="30s",
+            health_checks=checks,
+            config={"user": {"id": 1000, "group": 50, "privileged": True}},
+            security={"hardened": True, "cap_add": ["KILL", "CHOWN"], "selinux": {"level": "s0"}},
+            tmpfs=[{"destination": "/t", "size": "1Mi"}],
+            ulimits={"core": 0, "nofile": {"soft": 1, "hard": 2}},
+            shm_size="1Mi",
+        )
+        stub.on(f"GET /deployments/{ID}", Answer(200, shown))
+        out = ring("deployment", "inspect", ID).out
+        assert (
+            "Stopped      : yes\nAuto rollback: yes\nUser         : 1000:50, privileged\n"
+            "Stop signal  : SIGINT\nStop grace   : 30s\n"
+        ) in out
+        assert (
+            "\nSETTINGS\n"
+            "  security.hardened = true\n"
+            "  security.cap_add = KILL, CHOWN\n"
+            "  security.selinux.level = s0\n"
+            "  tmpfs[0] = destination /t, size 1Mi\n"
+            "  ulimits.core = 0\n"
+            "  ulimits.nofile.soft = 1\n"
+            "  ulimits.nofile.hard = 2\n"
+            "  shm_size = 1Mi\n"
+        ) in out
+        assert (
+            "\nHEALTH CHECKS\n"
+            "  http http://localhost/up: every 5s, timeout 2s, 3 failures: restart, readiness, "
+            "for 10s, start period 1m\n"
+            "  tcp 5432: every 1s, timeout 1s, 1 failure: alert\n"
+        ) in out
 
     def test_an_autoscaled_one_says_what_it_aims_at(self, ring: Ring, stub: Stub) -> None:
         policy = {"min": 1, "max": 9, "target_cpu": 50}

@@ -205,7 +205,7 @@ def test_taken_up_again_nothing_is_repeated_or_lost(ring: Ring, stub: Stub, stor
     story.streams = [
         stream(entry(1), entry(5), entry(5), entry(9, **other)),
         stream(entry(5), entry(5), entry(5), entry(6), entry(9, **other), entry(10, **other)),
-        stream(entry(7), end=True),
+        stream(entry(6), entry(6), entry(10, **other), entry(7), end=True),
     ]
     story.pages = [
         Answer(200, [entry(4, "old"), entry(5), entry(5), entry(5), entry(9, **other)]),
@@ -289,3 +289,24 @@ def test_each_line_is_out_before_the_next_comes(ring: Ring, stub: Stub) -> None:
     stub.on(PLACE, stream(entry(1), entry(2), end=True))
     ended = ring.process("deployment", "logs", "x", "--follow")
     assert (ended.code, shown(ended.out)) == (0, ["message 1", "message 2"])
+
+
+def test_where_lines_are_missing(ring: Ring, story: Story) -> None:
+    said = stream(entry(1), end=True)
+    gap = {"instance": "w", "stream": "stdout", "after": "2026-01-01", "before": "2026-01-02"}
+    told = b"event: gap\ndata: " + json.dumps(gap).encode() + b"\n\n"
+    assert isinstance(said.body, tuple)
+    story.streams = [replace(said, body=(told, *said.body))]
+    ended = ring("deployment", "logs", "x", "-f")
+    assert shown(ended.out) == ["message 1"]
+    assert "Warning: lines may be missing of w between 2026-01-01 and 2026-01-02\n" in ended.err
+
+
+def test_lines_that_went_while_the_stream_was_broken(ring: Ring, story: Story) -> None:
+    story.streams = [stream(entry(1)), stream(entry(7), end=True)]
+    story.pages = [Answer(200, [entry(5)])]
+    ended = ring("deployment", "logs", "x", "-f")
+    assert shown(ended.out) == ["message 1", "message 5", "message 7"]
+    spans = [line.partition("between ")[2] for line in ended.err.splitlines() if "missing" in line]
+    at = "2026-02-11T08:14:{:02}.000000Z"
+    assert spans == [f"{at.format(1)} and {at.format(5)}", f"{at.format(5)} and {at.format(7)}"]

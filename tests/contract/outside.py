@@ -11,11 +11,14 @@ from urllib.parse import quote, urlencode
 import aiohttp
 import pytest
 
-from ring.runtimes.docker import open_runtime
-from ring.runtimes.fake import FakeEngine, FakeRuntime
+from ring.runtimes import docker, podman
+from ring.runtimes.base import Executed
+from ring.runtimes.docker.dialect import DOCKER
+from ring.runtimes.fake import FakeEngine, FakeStock, StockedRuntime
+from ring.runtimes.podman.dialect import PODMAN
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
 
     from ring.core.model.ids import InstanceId
     from ring.core.model.logs import Stream
@@ -74,6 +77,25 @@ class Outside(Protocol):
         """Somebody takes one instance off it."""
         ...
 
+    endless: tuple[str, ...]
+    """A command that goes on for long."""
+    endless_processes: int
+    """How many it is, once it has begun them all."""
+    echoing: tuple[str, ...]
+    """A command that writes what it reads, until that ends."""
+    missing: tuple[str, ...]
+    """A command that is not in the image."""
+    tells_stops: bool
+    """A stop is told as the signal that it begins with."""
+
+    def command(self, code: int, output: str) -> tuple[str, ...]:
+        """A command that writes this and ends with this."""
+        ...
+
+    async def commands(self, instance_id: InstanceId) -> int:
+        """How many processes of `endless` commands run in it."""
+        ...
+
     async def clean(self, namespace: str) -> None: ...
 
     async def close(self) -> None: ...
@@ -81,13 +103,20 @@ class Outside(Protocol):
 
 class FakeOutside:
     image = "ring-test/busybox:1"
+    endless: tuple[str, ...] = ("endless",)
+    endless_processes = 1
+    echoing: tuple[str, ...] = ("cat",)
+    missing: tuple[str, ...] = ("missing",)
+    tells_stops = True
 
     def __init__(self) -> None:
-        self.engine = FakeEngine(images={self.image: "sha256:" + "a" * 64})
-        self.runtime: Runtime = FakeRuntime(self.engine)
+        self.engine = FakeEngine(images={self.image: "sha256:" + "a" * 64}, on_exec=self._execute)
+        stock = FakeStock()
+        stock.bring(self.image, self.engine.images[self.image])
+        self.runtime: Runtime = StockedRuntime(self.engine, stock)
 
     def away(self) -> Runtime:
-        return FakeRuntime(FakeEngine(away=True))
+        return StockedRuntime(FakeEngine(away=True))
 
     async def ends(self, instance_id: InstanceId, code: int) -> None:
         self.engine.exit(instance_id, code)
@@ -113,6 +142,20 @@ class FakeOutside:
     async def detaches(self, instance_id: InstanceId, namespace: str) -> None:
         self.engine.detach_by_hand(instance_id)
 
+    def command(self, code: int, output: str) -> tuple[str, ...]:
+        return ("write", output, str(code))
+
+    def _execute(self, _: InstanceId, argv: Sequence[str]) -> Executed | None:
+        match tuple(argv):
+            case ("write", output, code):
+                return Executed(int(code), output)
+            case ("missing",):
+                return Executed(127)
+        return None
+
+    async def commands(self, instance_id: InstanceId) -> int:
+        return len(self.engine.executing.get(instance_id, ()))
+
     async def clean(self, namespace: str) -> None:
         self.engine.containers.clear()
 
@@ -123,18 +166,42 @@ class FakeOutside:
 class DockerOutside:
     """Speaks to the engine by itself: what the adapter says is not taken for granted."""
 
+    endless: tuple[str, ...] = (
+        "sh",
+        "-c",
+        "sleep 1001 & (sleep 1002 &); env -i setsid sleep 1003 & env -i sleep 1004",
+    )
+    endless_processes = 4
+    echoing: tuple[str, ...] = ("cat",)
+    missing: tuple[str, ...] = ("/no/such/command",)
+    dialect = DOCKER
+    tells_stops = True
+    tells_signals = True
+    """Of a kill by somebody else, which signal it was."""
+    serves_ipv6 = True
+    """A published port also over IPv6, where the instance has no such address."""
+    tells_remote_digests = True
+    """Those of images that it has not pulled."""
+    tells_as_asked = True
+    """Of a container, its options as they were asked for, and not what becomes of them."""
+    images_folder = "image"
+    """In its data directory."""
+
     def __init__(self, host: str, image: str) -> None:
         self.host = host
         self.image = image
-        self.runtime: Runtime = open_runtime({"host": host})
+        self.runtime: Runtime = self.opened(host)
         scheme, _, rest = host.partition("://")
         self._session = aiohttp.ClientSession(
             "http://engine" if scheme == "unix" else f"http://{rest}",
             connector=aiohttp.UnixConnector(rest) if scheme == "unix" else None,
         )
 
+    def opened(self, host: str) -> Runtime:
+        return docker.open_runtime({"host": host})
+
     def away(self) -> Runtime:
-        return open_runtime({"host": "unix:///nonexistent/docker.sock"})
+        return self.opened("unix:///nonexistent/engine.sock")
 
     async def close(self) -> None:
         await self.runtime.close()
@@ -191,6 +258,9 @@ class DockerOutside:
         code, said = await self.run(instance_id, "sh", "-c", f"printf '{escaped}' >{target}")
         assert code == 0, said
 
+    async def looks(self, instance_id: InstanceId) -> None:
+        """Its own health check is made, at the latest now: by itself the engine does it in time."""
+
     async def pauses(self, instance_id: InstanceId) -> None:
         await self._done(f"/containers/{instance_id}/pause")
 
@@ -213,6 +283,15 @@ class DockerOutside:
         order = {"Container": instance_id, "Force": True}
         await self._done(f"/networks/ring_{namespace}/disconnect", body=order)
 
+    def command(self, code: int, output: str) -> tuple[str, ...]:
+        return ("sh", "-c", 'printf %s "$0"; exit "$1"', output, str(code))
+
+    async def commands(self, instance_id: InstanceId) -> int:
+        told = await self.told(f"/containers/{instance_id}/top", {"ps_args": "-eo pid,args"})
+        processes = told["Processes"]
+        assert isinstance(processes, list)
+        return sum(command.startswith("sleep 100") for _, command in processes)
+
     async def _done(
         self, path: str, query: Mapping[str, str] | None = None, body: object = None
     ) -> None:
@@ -233,6 +312,31 @@ class DockerOutside:
             await self.ask("DELETE", f"/volumes/{volume['Name']}")
 
 
+class PodmanOutside(DockerOutside):
+    """The same API, at Podman's socket."""
+
+    dialect = PODMAN
+    tells_stops = False
+    tells_signals = False
+    serves_ipv6 = False
+    tells_remote_digests = False
+    tells_as_asked = False
+    images_folder = "overlay-images"
+
+    def opened(self, host: str) -> Runtime:
+        return podman.open_runtime({"host": host})
+
+    async def looks(self, instance_id: InstanceId) -> None:
+        """It has timers of systemd do it, which is not here."""
+        await self.told(f"/v4.0.0/libpod/containers/{instance_id}/healthcheck")
+
+    async def commands(self, instance_id: InstanceId) -> int:
+        """Its `top` runs everything of a line together."""
+        code, output = await self.run(instance_id, "ps", "-o", "args")
+        assert code == 0, output
+        return sum(line.startswith("sleep 100") for line in output.splitlines())
+
+
 def required(variable: str, what: str) -> str:
     """What the environment says; without it the test is skipped, or fails where it must run."""
     value = os.environ.get(variable)
@@ -251,6 +355,16 @@ def missing(message: str) -> NoReturn:
 def docker_outside() -> DockerOutside:
     host = required("RING_TEST_DOCKER_HOST", "a Docker engine")
     return DockerOutside(host, os.environ.get("RING_TEST_IMAGE", "ring-test/busybox:1"))
+
+
+def podman_outside() -> PodmanOutside:
+    host = required("RING_TEST_PODMAN_HOST", "a Podman service")
+    return PodmanOutside(host, os.environ.get("RING_TEST_IMAGE", "ring-test/busybox:1"))
+
+
+def rootless_outside() -> PodmanOutside:
+    host = required("RING_TEST_ROOTLESS_HOST", "a Podman service of a user")
+    return PodmanOutside(host, os.environ.get("RING_TEST_IMAGE", "ring-test/busybox:1"))
 
 
 async def eventually(check: Callable[[], Awaitable[bool]], deadline_s: float = 10.0) -> None:

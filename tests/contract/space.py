@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from ring.core.model.ids import DeploymentId, GroupKey, InstanceName, instance_name
-from ring.core.model.spec import DeploymentSpec, Port, Resources, Volume
+from ring.core.model.spec import Config, DeploymentSpec, Network, Port, Resources, Volume
 from ring.runtimes.base import Detached, File, Order, Resync
 from tests.contract.outside import UNTIL_TOLD, eventually
 
@@ -57,8 +57,10 @@ class Space:
         image: str | None = None,
         default_host_ip: str | None = None,
         files: tuple[File, ...] = (),
+        network: Network | None = None,
+        config: Config | None = None,
     ) -> Order:
-        """An order whose network and image are there."""
+        """An order whose network, if it needs one, and image are there."""
         spec = DeploymentSpec(
             name=name,
             namespace=self.namespace,
@@ -69,8 +71,11 @@ class Space:
             ports=ports,
             volumes=volumes,
             resources=resources,
+            network=network,
+            config=config,
         )
-        await self.runtime.ensure_network(self.namespace)
+        if spec.network_mode == "bridge":
+            await self.runtime.ensure_network(self.namespace)
         return Order(
             name=self.fresh_name(name),
             deployment_id=self.deployment_id,

@@ -14,6 +14,8 @@ from ring.runtimes.base import Gone, Logs, Unavailable
 from tests.contract.outside import eventually
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from ring.runtimes.base import Runtime
     from tests.contract.outside import Outside
     from tests.contract.space import Space
@@ -30,7 +32,8 @@ def logs_of(runtime: Runtime) -> Logs:
 
 async def read(runtime: Runtime, instance_id: InstanceId, **query: object) -> list[LogLine]:
     asked = LogQuery(**query)  # type: ignore[arg-type]  # named by the tests
-    return [line async for line in logs_of(runtime).logs(instance_id, asked)]
+    batches = [batch async for batch in logs_of(runtime).logs(instance_id, asked)]
+    return [line for batch in batches for line in batch]
 
 
 async def holds(runtime: Runtime, instance_id: InstanceId, count: int) -> list[LogLine]:
@@ -43,7 +46,7 @@ async def holds(runtime: Runtime, instance_id: InstanceId, count: int) -> list[L
     return await read(runtime, instance_id)
 
 
-def words(lines: list[LogLine]) -> list[str]:
+def words(lines: Iterable[LogLine]) -> list[str]:
     return [line.message for line in lines]
 
 
@@ -56,7 +59,8 @@ async def test_two_lines_in_one_write_are_two(space: Space, outside: Outside) ->
     assert {line.stream for line in lines} == {"stdout"}
     times = [line.at for line in lines if line.at is not None]
     assert len(times) == 2
-    assert instance.created_at <= times[0] <= times[1]
+    # Some engines tell whole seconds.
+    assert instance.created_at.replace(microsecond=0) <= times[0] <= times[1]
 
 
 async def test_both_streams_are_read(space: Space, outside: Outside) -> None:
@@ -87,7 +91,9 @@ async def test_since_includes_its_moment(space: Space, outside: Outside) -> None
     first, second = await holds(outside.runtime, instance.id, 2)
 
     assert words(await read(outside.runtime, instance.id, since=first.at)) == ["one", "two"]
-    assert words(await read(outside.runtime, instance.id, since=second.at)) == ["two"]
+    # Some engines tell whole seconds.
+    late = ["one", "two"] if first.at == second.at else ["two"]
+    assert words(await read(outside.runtime, instance.id, since=second.at)) == late
 
 
 async def test_following_shows_what_comes_and_ends_with_the_instance(
@@ -100,9 +106,9 @@ async def test_following_shows_what_comes_and_ends_with_the_instance(
     async with asyncio.timeout(20):
         follow = logs_of(outside.runtime).logs(instance.id, LogQuery(follow=True))
         async with contextlib.aclosing(follow) as lines:
-            assert (await anext(lines)).message == "one"
+            assert words(await anext(lines)) == ["one"]
             await outside.writes(instance.id, "two\n")
-            assert (await anext(lines)).message == "two"
+            assert words(await anext(lines)) == ["two"]
             await outside.ends(instance.id, 0)
             assert [line async for line in lines] == []
 
@@ -114,7 +120,7 @@ async def test_a_reader_that_leaves_is_let_go(space: Space, outside: Outside) ->
 
     async with asyncio.timeout(5):
         lines = logs_of(outside.runtime).logs(instance.id, LogQuery(follow=True))
-        assert (await anext(lines)).message == "one"
+        assert words(await anext(lines)) == ["one"]
         waiting = asyncio.ensure_future(anext(lines))
         await asyncio.sleep(0)
         waiting.cancel()

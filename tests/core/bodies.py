@@ -7,13 +7,11 @@ from typing import Any
 
 from ring.core.checking import Checked, check
 from ring.core.model.capabilities import Capabilities
-from ring.core.model.spec import Security
-from ring.core.rules.security import SETTINGS
+from ring.core.rules.security import OPTIONS
 
-OPTIONS = frozenset({*SETTINGS, *(f"security.{name}" for name in Security.model_fields)})
 CONTAINER = Capabilities(
     host_network=True, cpu_stats=True, pull=True, ports=True, command=True, user=True,
-    options=OPTIONS,
+    options=frozenset(OPTIONS),
 )  # fmt: skip
 CAPABILITIES = {
     "docker": CONTAINER,
@@ -72,6 +70,7 @@ FULL: dict[str, Any] = {
         },
     ],
     "autoscale": {"min": 1, "max": 1, "target_cpu": 60},
+    "auto_rollback": True,
     "config": {
         "image_pull_policy": "IfNotPresent", "server": "registry.test", "username": "u",
         "password": "p", "use_host_auth": False,

@@ -18,7 +18,7 @@ NOW = datetime(2027, 3, 2, 8, 15, tzinfo=UTC)
 
 
 def test_the_scopes_are_a_closed_set() -> None:
-    assert len(Scope) == 15
+    assert len(Scope) == 17
     assert set(session_scopes("admin")) == {Scope.ADMIN}
 
 
@@ -28,7 +28,15 @@ def test_viewers_read_everything_but_tokens() -> None:
 
 def test_operators_write_everything_but_users() -> None:
     written = {scope for scope in Scope if scope.endswith(":write")}
-    assert session_scopes("operator") - session_scopes("viewer") == written - {Scope.USERS_WRITE}
+    entering = {Scope.DEPLOYMENTS_EXEC, Scope.DEPLOYMENTS_FORWARD}
+    wider = session_scopes("operator") - session_scopes("viewer")
+    assert wider == (written | entering) - {Scope.USERS_WRITE}
+
+
+@pytest.mark.parametrize("scope", [Scope.DEPLOYMENTS_EXEC, Scope.DEPLOYMENTS_FORWARD])
+def test_nothing_but_itself_and_admin_lets_anybody_into_an_instance(scope: Scope) -> None:
+    assert not allows({one for one in Scope if one not in {scope, Scope.ADMIN}}, scope)
+    assert scope not in session_scopes("viewer")
 
 
 @pytest.mark.parametrize("role", ["", "root", "Admin"])

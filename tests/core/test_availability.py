@@ -7,42 +7,19 @@ from typing import Any
 import pytest
 
 from ring.core.availability import UNAVAILABLE
-from tests.core.bodies import FULL, checked
+from tests.core.bodies import checked
 
 MOUNT = {"source": "/a", "destination": "/b"}
-PORTS = {"ports": [{"published": "80-81", "target": "80-81"}]}
-WHOLE = [
-    "health_checks", "autoscale", "security", "tmpfs", "ulimits", "sysctls", "devices", "shm_size",
-    "init", "hostname", "extra_hosts", "stop_grace_period", "stop_signal",
-]  # fmt: skip
 
 USES: dict[str, tuple[str, dict[str, Any]]] = {
-    "kind=job": ("kind", {"kind": "job", "replicas": 1}),
-    "volumes.driver=nfs": (
-        "volumes[0].driver",
-        {"volumes": [{**MOUNT, "type": "volume", "driver": "nfs"}]},
-    ),
-    "volumes.relabel": (
-        "volumes[0].relabel",
-        {"volumes": [{**MOUNT, "type": "bind", "relabel": "shared"}]},
-    ),
-    "ports.range": ("ports[0]", PORTS),
     **{
         f"network.mode={mode}": ("network.mode", {"network": {"mode": mode}})
-        for mode in ("host", "none", "shared")
+        for mode in ("none", "shared")
     },
     **{
         f"network.{key}": (f"network.{key}", {"network": {key: "x"}})
         for key in ("share", "aliases", "ipv4", "ipv6", "mac", "dns", "attach", "policy")
     },
-    **{
-        f"config.{key}": (f"config.{key}", {"config": {key: value}})
-        for key, value in (
-            ("use_host_auth", True),
-            ("user", {"id": 1}),
-        )
-    },
-    **{name: (name, {name: FULL[name]}) for name in WHOLE},
 }
 
 
@@ -61,20 +38,21 @@ def test_a_use_gives_one_violation(entry: str) -> None:
 
 
 def test_what_is_wrong_with_an_unavailable_value_is_not_said() -> None:
-    patch = {"health_checks": [{"type": "nope"}], "autoscale": 5, "config": {"user": {"group": 1}}}
+    patch = {"network": {"mode": "shared", "mac": "nope"}, "hostname": "a"}
     violations = checked(patch, unavailable=UNAVAILABLE).violations
-    assert [item.path for item in violations] == ["health_checks", "autoscale", "config.user"]
+    assert [item.path for item in violations] == ["network.mode", "network.mac"]
 
 
 def test_other_rules_still_run() -> None:
     patch = {
-        **PORTS,
+        "ports": [{"published": 80, "target": 80}],
+        "network": {"policy": {"ingress": []}},
         "replicas": 2,
         "environment": {"1": {"secretRef": "y"}},
     }
     violations = checked(patch, unavailable=UNAVAILABLE).violations
     assert [(item.code.removeprefix("deployment."), item.path) for item in violations] == [
-        ("ports.range.not_available", "ports[0]"),
+        ("network.policy.not_available", "network.policy"),
         ("ports.replicas_conflict", "ports"),
         ("replicas.ports_conflict", "replicas"),
         ("environment.key.invalid", "environment.1"),

@@ -16,11 +16,11 @@ from ring.core.logs import (
     level_of,
     moment_of,
     parse_since,
-    record,
+    records,
     text_of,
 )
 from ring.core.model.ids import InstanceName
-from ring.core.model.logs import LogLevel, LogLine
+from ring.core.model.logs import LogLevel, LogLine, Stream
 
 AT = datetime(2027, 3, 2, 8, 15, 4, 120934, UTC)
 NAME = InstanceName("shop_web_0a1b2c3d")
@@ -137,7 +137,7 @@ def test_text_is_kept(text: str) -> None:
     ],
 )  # fmt: skip
 def test_timestamp(line: LogLine, timestamp: object) -> None:
-    made = record(NAME, line)
+    (made,) = records(NAME, [line])
     assert (made.instance, made.message, made.stream) == (NAME, line.message, line.stream)
     assert made.timestamp == timestamp
 
@@ -202,7 +202,7 @@ def test_reading_again_repeats_and_loses_nothing(
     lines = sorted(made, key=lambda line: (line[0], line[1]))
     sources = [[line for line in lines if line[0] == source] for source in range(3)]
     read = [each[: data.draw(st.integers(0, len(each)))] for each in sources]
-    bookmark = Bookmark()
+    bookmark: Bookmark[object] = Bookmark()
     for source, tick, message in (line for each in read for line in each):
         assert bookmark.takes(source, _at(tick), message)
     for _ in range(2):
@@ -217,7 +217,7 @@ def test_reading_again_repeats_and_loses_nothing(
 
 
 def test_a_source_that_is_no_more_holds_nothing_back() -> None:
-    bookmark = Bookmark()
+    bookmark: Bookmark[object] = Bookmark()
     assert bookmark.takes("old", _at(0), "a")
     assert bookmark.takes("new", _at(9), "a")
     bookmark.resume()
@@ -228,15 +228,39 @@ def test_a_source_that_is_no_more_holds_nothing_back() -> None:
 
 
 def test_a_clock_that_goes_back_hides_nothing_that_is_new() -> None:
-    bookmark = Bookmark()
+    bookmark: Bookmark[object] = Bookmark()
     assert bookmark.takes("a", _at(5), "x")
     assert bookmark.takes("a", _at(4), "y")
     assert bookmark.since() == _at(5)
 
 
 def test_a_line_without_a_time_is_always_new() -> None:
-    bookmark = Bookmark()
+    bookmark: Bookmark[object] = Bookmark()
     assert bookmark.takes("a", None, "x")
     bookmark.resume()
     assert bookmark.takes("a", None, "x")
     assert bookmark.since() is None
+
+
+def test_what_is_kept_no_more_is_a_gap_told_once() -> None:
+    bookmark: Bookmark[Stream] = Bookmark()
+    assert bookmark.fresh([LogLine("stdout", "x", _at(1)), LogLine("stderr", "y", _at(1))])
+    bookmark.resume()
+    assert bookmark.fresh([LogLine("stderr", "y", _at(1))]) == []
+    assert bookmark.fresh([LogLine("stdout", "z", _at(5)), LogLine("stderr", "z", _at(5))])
+    assert bookmark.gaps() == [("stdout", _at(1), _at(5))]
+    assert bookmark.gaps() == []
+
+
+@given(_LINES)
+def test_what_is_kept_has_no_gap(made: list[tuple[int, int, str]]) -> None:
+    lines = [
+        LogLine("stderr" if source else "stdout", message, _at(tick))
+        for source, tick, message in sorted(made, key=lambda line: line[1])
+    ]
+    bookmark: Bookmark[Stream] = Bookmark()
+    assert list(bookmark.fresh(lines)) == lines
+    bookmark.resume()
+    late = LogLine("stdout", "late", _at(9))
+    assert bookmark.fresh([*lines, late]) == [late]
+    assert bookmark.gaps() == []

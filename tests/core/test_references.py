@@ -7,7 +7,7 @@ import json
 import pytest
 
 from ring.core.model.spec import DeploymentSpec
-from ring.core.references import Inputs, Reference, Stamp, have_changed, inputs, references
+from ring.core.references import Inputs, Reference, Stamp, changed_among, inputs, references
 
 DB = Reference("secret", "db")
 SITE = Reference("config", "site")
@@ -62,4 +62,4 @@ def test_references(members: dict[str, object], found: set[Reference]) -> None:
     ],
 )
 def test_what_counts_as_changed(recorded: Inputs, now: Inputs, changed: bool) -> None:
-    assert have_changed(recorded, now) is changed
+    assert bool(changed_among(recorded, now)) is changed

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.runtimes.docker.scripted import answer, engine
+from tests.runtimes.docker.scripted import answer, engine, pong
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,6 +33,7 @@ def with_engine(machine: Machine, told: Callable[[Script], None]) -> dict[str, G
 
     async def looking() -> dict[str, Group]:
         async with engine(machine.base) as script:
+            script.say("GET /_ping", pong("1.45"))
             script.say("GET /version", answer(VERSION))
             script.say("GET /v1.43/_ping", answer("OK"))
             told(script)
@@ -96,7 +97,8 @@ def test_an_engine_that_says_nothing_costs_its_own_time_alone(
     machine.write(DOCKER)
 
     def silent(script: Script) -> None:
-        script.say("GET /version", b"", hangs=True)
+        for path in ("/_ping", "/version"):
+            script.say(f"GET {path}", b"", hangs=True)
 
     found = lines(with_engine(machine, silent)["Docker"])
     assert found["docker"] == (False, "no answer within 0.05 s")
@@ -126,9 +128,35 @@ def test_podman_over_its_socket(machine: Machine) -> None:
     assert found["socket"][0]
     assert "engine 26.1.4" in found["socket"][1]
     assert found["maturity"] == (True, "beta")
-    ok, detail = found["adapter"]
-    assert not ok
-    assert "[server.runtime.podman]" in detail
+    assert "adapter" not in found
+
+
+def test_podman_that_is_long_about_itself_answers_all_the_same(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ring.doctor.containers.NOTICES_S", 0.05)
+    machine.write(PODMAN)
+
+    def slow(script: Script) -> None:
+        script.say("GET /v4.0.0/libpod/info", b"", hangs=True)
+
+    ok, detail = lines(with_engine(machine, slow)["Podman"])["socket"]
+    assert ok
+    assert "engine 26.1.4" in detail
+
+
+def test_podman_without_names_says_so(machine: Machine) -> None:
+    machine.write(PODMAN)
+    host = {"networkBackend": "netavark", "networkBackendInfo": {"dns": {}}}
+
+    def nameless(script: Script) -> None:
+        script.say("GET /v4.0.0/libpod/info", answer({"host": host}))
+
+    ok, detail = lines(with_engine(machine, nameless)["Podman"])["socket"]
+    assert ok
+    assert detail.endswith(
+        "; instances do not find each other by name: aardvark-dns is not installed"
+    )
 
 
 @pytest.mark.parametrize(

@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Protocol
 import pytest
 
 from tests.contract.outside import missing, required
+from tests.e2e import homes, receivers
 from tests.e2e.engine import OwnEngine
-from tests.e2e.outside import Docker
+from tests.e2e.outside import Docker, Podman
 from tests.e2e.proxy import EngineProxy
+from tests.e2e.receivers import Receiver
 from tests.e2e.ring import Ring
 from tests.e2e.story import Story
 
@@ -31,6 +33,7 @@ class MakeRing(Protocol):
         interval_s: int = 10,
         optional: bool = False,
         environment: dict[str, str] | None = None,
+        runtime: str = "docker",
     ) -> Ring: ...
 
 
@@ -44,8 +47,13 @@ class Tell(Protocol):
         environment: dict[str, str] | None = None,
         docker_host: str | None = None,
         docker: Docker | None = None,
+        runtime: str | None = None,
     ) -> Story:
-        """`docker_host` is another way for the server to the engine, `docker` another engine."""
+        """`docker_host` is another way for the server to the engine, `docker` another engine,
+        `runtime` what drives it; by themselves they are those of the test.
+
+        With an environment of its own it begins with nothing, else as a server that was there.
+        """
         ...
 
 
@@ -87,11 +95,24 @@ def own_story(own_engine: OwnEngine, tell: Tell) -> Story:
 
 
 @pytest.fixture
-def proxy(docker: Docker, tmp_path_factory: pytest.TempPathFactory) -> Iterator[EngineProxy]:
+def proxy(engine: Docker, tmp_path_factory: pytest.TempPathFactory) -> Iterator[EngineProxy]:
     """Before the engine. Its path is short: a socket's may not have more than 108 characters."""
     path = tmp_path_factory.getbasetemp() / f"{uuid.uuid4().hex[:8]}.sock"
-    engine = Path(docker.host.removeprefix("unix://"))
-    with closing(EngineProxy(engine, path)) as one:
+    socket = Path(engine.host.removeprefix("unix://"))
+    with closing(EngineProxy(socket, path)) as one:
+        yield one
+
+
+@pytest.fixture
+def address(docker: Docker) -> Iterator[str]:
+    """Of this machine, where receivers of webhooks may listen."""
+    with receivers.address(docker) as one:
+        yield one
+
+
+@pytest.fixture
+def receiver(address: str) -> Iterator[Receiver]:
+    with closing(Receiver(address)) as one:
         yield one
 
 
@@ -102,6 +123,24 @@ def namespaces(docker: Docker) -> Iterator[tuple[str, str]]:
     yield names
     for name in names:
         docker.clean(name)
+
+
+@pytest.fixture
+def runtime(request: pytest.FixtureRequest) -> str:
+    """Docker, unless the test is marked to be told of others as well: see `both.ON_BOTH`."""
+    return str(getattr(request, "param", "docker"))
+
+
+@pytest.fixture
+def engine(runtime: str, docker: Docker, namespaces: tuple[str, str]) -> Iterator[Docker]:
+    """What this runtime drives; what is made there is removed at the end."""
+    if runtime == "docker":
+        yield docker
+        return
+    one = Podman(required("RING_TEST_PODMAN_HOST", "a Podman service"))
+    yield one
+    for name in namespaces:
+        one.clean(name)
 
 
 @pytest.fixture
@@ -116,6 +155,7 @@ def make_ring(docker: Docker, tmp_path: Path, namespaces: tuple[str, str]) -> It
         interval_s: int = 10,
         optional: bool = False,
         environment: dict[str, str] | None = None,
+        runtime: str = "docker",
     ) -> Ring:
         one = Ring(
             tmp_path / f"ring{len(made)}",
@@ -124,6 +164,7 @@ def make_ring(docker: Docker, tmp_path: Path, namespaces: tuple[str, str]) -> It
             interval_s=interval_s,
             optional=optional,
             environment=environment,
+            runtime=runtime,
         )
         made.append(one)
         return one
@@ -133,11 +174,23 @@ def make_ring(docker: Docker, tmp_path: Path, namespaces: tuple[str, str]) -> It
         one.kill()
 
 
+@pytest.fixture(scope="session")
+def _home(docker: Docker, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What the stories of this worker begin with."""
+    return homes.lived_in(tmp_path_factory.getbasetemp() / "home", docker.host)
+
+
 @pytest.fixture
 def tell(
-    make_ring: MakeRing, docker: Docker, namespaces: tuple[str, str], image: str
+    engine: Docker,
+    runtime: str,
+    make_ring: MakeRing,
+    namespaces: tuple[str, str],
+    image: str,
+    _home: Path,
 ) -> Iterator[Tell]:
-    shared = docker
+    """The engine comes before the servers, so that they have ended when it is cleaned."""
+    shared, usual = engine, runtime
     with ExitStack() as stack:
 
         def make(
@@ -146,17 +199,24 @@ def tell(
             environment: dict[str, str] | None = None,
             docker_host: str | None = None,
             docker: Docker | None = None,
+            runtime: str | None = None,
         ) -> Story:
             engine = docker or shared
+            driver = runtime or usual
             watch = stack.enter_context(closing(engine.watch(namespaces[0])))
             ring = make_ring(
                 docker_host=docker_host or engine.host,
                 interval_s=interval_s,
                 environment=environment,
+                runtime=driver,
             )
-            ring.start()
-            ring.login()
-            return Story(ring, engine, namespaces[0], image, watch)
+            if environment is None:
+                homes.move_in(ring, _home)
+                ring.start()
+            else:
+                ring.start()
+                ring.login()
+            return Story(ring, engine, namespaces[0], image, watch, driver)
 
         yield make
 

@@ -44,6 +44,7 @@ class Happening:
     name: str
     at: float
     """Seconds of the epoch, by the engine's clock."""
+    deployment_id: str
 
 
 class _UnixConnection(http.client.HTTPConnection):
@@ -74,8 +75,16 @@ class Watch:
         for line in self._answer:
             told = json.loads(line)
             actor = told["Actor"]
-            kind, name = told["Action"], actor["Attributes"]["ring.name"]
-            self._noted.append(Happening(kind, actor["ID"], name, told["timeNano"] / 1e9))
+            labels = actor["Attributes"]
+            self._noted.append(
+                Happening(
+                    told["Action"],
+                    actor["ID"],
+                    labels["ring.name"],
+                    told["timeNano"] / 1e9,
+                    labels["ring_deployment"],
+                )
+            )
 
     def noted(self, kind: str, name: str = "web") -> list[Happening]:
         """Oldest first."""
@@ -93,6 +102,13 @@ class Watch:
 
 class Docker:
     """A connection for each call: threads may share it."""
+
+    tells_layer_sizes = True
+    """While it pulls."""
+    digests_of_variants = False
+    """What it makes of another image has a digest, and not an id alone."""
+    no_command = "No command specified"
+    """How it refuses to make a container of an image that names no program."""
 
     def __init__(self, host: str) -> None:
         scheme, _, path = host.partition("://")
@@ -143,7 +159,7 @@ class Docker:
                 one["Names"][0].removeprefix("/"),
                 one["State"],
                 one["Labels"],
-                one["ImageID"],
+                _full(one["ImageID"]),
             )
             for one in sorted(listed, key=lambda one: one["Created"])
         ]
@@ -221,7 +237,16 @@ class Docker:
         """Tags a new image `repository:1`, like another but for a label; its id."""
         made = self.create(image, ["true"], {})
         query = {"container": made, "repo": repository, "tag": "1", "changes": f"LABEL mark={mark}"}
-        image_id = str(self.told("POST", "/commit", query)["Id"])
+        image_id = _full(self.told("POST", "/commit", query, {})["Id"])
+        self.remove(made)
+        return image_id
+
+    def asking_for_a_volume(self, image: str, name: str, path: str) -> str:
+        """Tags a new image `name`, like another but for a volume at the path; its id."""
+        made = self.create(image, ["true"], {})
+        repository, _, tag = name.partition(":")
+        query = {"container": made, "repo": repository, "tag": tag, "changes": f"VOLUME {path}"}
+        image_id = str(self.told("POST", "/commit", query, {})["Id"])
         self.remove(made)
         return image_id
 
@@ -235,6 +260,13 @@ class Docker:
         engines.push(self.host, image, target)
         self.ask("DELETE", f"/images/{target}")
 
+    def pull(self, reference: str) -> None:
+        """`docker pull` by somebody else than Ring."""
+        repository, _, tag = reference.rpartition(":")
+        status, told = self.ask("POST", "/images/create", {"fromImage": repository, "tag": tag})
+        assert status == 200, told
+        assert b'"error"' not in told, told
+
     def remove_images(self, ids: Iterable[str]) -> None:
         for one in ids:
             self.ask("DELETE", f"/images/{one}", {"force": "1"})
@@ -246,3 +278,16 @@ class Docker:
         self.ask("DELETE", f"/networks/ring_{namespace}")
         for volume in self.volumes(namespace):
             self.ask("DELETE", f"/volumes/{volume['Name']}")
+
+
+def _full(image_id: str) -> str:
+    """Podman leaves out what it is a digest by, in some of its answers."""
+    return image_id if ":" in image_id else f"sha256:{image_id}"
+
+
+class Podman(Docker):
+    """The same API, at Podman's socket."""
+
+    tells_layer_sizes = False
+    digests_of_variants = True
+    no_command = "no command or entrypoint provided"

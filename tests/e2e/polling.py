@@ -32,3 +32,16 @@ def wait_until(
             instead = explain() if explain else answer
             raise AssertionError(f"not within {within_s:g} s: {what}; instead: {instead}")
         time.sleep(POLL_S)
+
+
+def holds(
+    condition: Callable[[], bool],
+    for_s: float,
+    what: str,
+    explain: Callable[[], object] | None = None,
+) -> None:
+    """Fails the test when the condition is not true all the while."""
+    deadline = time.monotonic() + for_s
+    while time.monotonic() < deadline:
+        assert condition(), f"no longer: {what}; instead: {explain() if explain else False}"
+        time.sleep(POLL_S)

@@ -19,10 +19,10 @@ from typing import TYPE_CHECKING, Any
 from tests.e2e.polling import wait_until
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
 COMMAND_S = 60.0
-READY_S = 20.0
+READY_S = 60.0
 STOPPED_S = 15.0
 PASSWORD = "changeme"
 
@@ -77,17 +77,21 @@ class Ring:
         home: Path,
         docker_host: str,
         *,
+        runtime: str = "docker",
         port: int | None = None,
         interval_s: int = 10,
         optional: bool = False,
         environment: Mapping[str, str] | None = None,
+        prefix: Sequence[str] = (),
     ) -> None:
+        """prefix: begins the server's command line, as somebody else has it."""
         self.home = home
+        self._prefix = prefix
         self.port = port or free_port()
         self.log = home / "server.log"
         self.banner = home / "server.out"
         self._process: subprocess.Popen[bytes] | None = None
-        self._environment = {
+        self.environment = {
             "PATH": os.environ.get("PATH", os.defpath),
             "HOME": os.fspath(home),
             "RING_CONFIG_DIR": os.fspath(home),
@@ -104,17 +108,17 @@ class Ring:
             f'api = {{ scheme = "http", port = {self.port} }}\n'
             "[server.scheduler]\n"
             f"interval = {interval_s}\n"
-            "[server.runtime.docker]\n"
+            f"[server.runtime.{runtime}]\n"
             "enabled = true\n"
             f"optional = {str(optional).lower()}\n"
             f'host = "{docker_host}"\n'
         )
 
     # the server
-    def start(self) -> None:
+    def start(self, within_s: float = READY_S) -> None:
         """Returns when it says that it is ready."""
         self.spawn()
-        wait_until(self.is_ready_or_gone, READY_S, "the server is ready")
+        wait_until(self.is_ready_or_gone, within_s, "the server is ready")
         assert not self.is_gone(), f"the server ended:\n{self.log.read_text()}"
 
     def spawn(self) -> None:
@@ -122,11 +126,11 @@ class Ring:
         out, log = self.banner.open("wb"), self.log.open("ab")
         with out, log:
             self._process = subprocess.Popen(
-                [*program(), "server", "start"],
+                [*self._prefix, *program(), "server", "start"],
                 stdin=subprocess.DEVNULL,
                 stdout=out,
                 stderr=log,
-                env=self._environment,
+                env=self.environment,
                 cwd=self.home,
             )
 
@@ -169,11 +173,23 @@ class Ring:
             capture_output=True,
             text=True,
             timeout=COMMAND_S,
-            env={**self._environment, **(environment or {})},
+            env={**self.environment, **(environment or {})},
             cwd=self.home,
             check=False,
         )
         return Answer(ended.returncode, ended.stdout, ended.stderr)
+
+    def spawn_command(self, *args: str) -> subprocess.Popen[str]:
+        """A command that runs beside the test; its caller ends it."""
+        return subprocess.Popen(
+            [*program(), *args],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=self.environment,
+            cwd=self.home,
+        )
 
     def read(self, *args: str) -> Any:
         """The JSON of a reading command, which must succeed."""

@@ -9,6 +9,8 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from scripts.lib.edge import SITE
+
 from tests.e2e.polling import wait_until
 from tests.e2e.ring import Event
 
@@ -35,6 +37,26 @@ WEB = (
 Row = dict[str, Any]
 
 
+def probe(**fields: object) -> dict[str, object]:
+    """A readiness check of port 80, as the fields say otherwise; None leaves one out."""
+    check = {
+        "type": "tcp",
+        "port": 80,
+        "interval": "500ms",
+        "timeout": "2s",
+        "on_failure": "alert",
+        "readiness": True,
+        "min_healthy_time": "1s",
+        **fields,
+    }
+    return {key: value for key, value in check.items() if value is not None}
+
+
+def alarm(**fields: object) -> dict[str, object]:
+    """One that gates nothing."""
+    return probe(**{"readiness": None, "min_healthy_time": None, **fields})
+
+
 @dataclass(frozen=True, slots=True)
 class Story:
     ring: Ring
@@ -42,18 +64,24 @@ class Story:
     namespace: str
     image: str
     watch: Watch
+    runtime: str = "docker"
 
     def worker(self, name: str = "web", **fields: object) -> dict[str, object]:
         """A deployment as a manifest has it."""
         return {
             "name": name,
             "namespace": self.namespace,
-            "runtime": "docker",
+            "runtime": self.runtime,
             "image": self.image,
             "config": {"image_pull_policy": "IfNotPresent"},
             "command": list(STEADY),
             **fields,
         }
+
+    def site(self, version: str, name: str = "web", **fields: object) -> dict[str, object]:
+        """A worker that answers on port 80 and is ready after a second of doing so."""
+        fields = {"health_checks": [probe()], **fields}
+        return self.worker(name, command=list(SITE), environment={"VERSION": version}, **fields)
 
     def apply(self, *deployments: dict[str, object], flags: tuple[str, ...] = ()) -> Answer:
         """`ring apply` of a manifest with these deployments."""
@@ -103,18 +131,30 @@ class Story:
         return str(self.row(name)["status"])
 
     def events(self, name: str = "web") -> list[Event]:
-        """Oldest first."""
-        row_id = self.row(name)["id"]
+        """Of the only active row, oldest first."""
+        return self.told_of(self.row(name)["id"])
+
+    def told(self, reason: str, name: str = "web") -> list[Event]:
+        """The events with this reason."""
+        return [event for event in self.events(name) if event.reason == reason]
+
+    def told_of(self, row_id: str) -> list[Event]:
+        """The events of one row, oldest first; of a purged one there are none."""
         status, told = self.ring.ask("GET", f"/deployments/{row_id}/events?limit=1000")
-        assert status == 200, told
+        if status == 404:
+            return []
         return [
             Event(one["id"], one["level"], one["component"], one["reason"], one["message"])
             for one in reversed(told)
         ]
 
-    def told(self, reason: str, name: str = "web") -> list[Event]:
-        """The events with this reason."""
-        return [event for event in self.events(name) if event.reason == reason]
+    def probes(self, name: str = "web") -> list[Row]:
+        """Results of the health checks, oldest first."""
+        path = f"/deployments/{self.row(name)['id']}/health-checks?limit=1000"
+        status, told = self.ring.ask("GET", path)
+        assert status == 200, told
+        found: list[Row] = told
+        return found[::-1]
 
     def reasons(self, name: str = "web") -> list[str | None]:
         return [event.reason for event in self.events(name)]

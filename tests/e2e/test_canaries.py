@@ -210,7 +210,8 @@ def _look_through_files(story: Story) -> None:
             if path.is_relative_to(mounted):
                 assert set(found(path.read_bytes())) <= {IN_FILE, RENEWED}
                 assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
-                assert stat.S_IMODE(path.stat().st_mode) == 0o444
+                is_mounted = not path.name.startswith(".server-")
+                assert stat.S_IMODE(path.stat().st_mode) == (0o444 if is_mounted else 0o400)
             else:
                 assert found(path.read_bytes()) == [], path
     assert seen > 5

@@ -26,6 +26,15 @@ def test_metrics_are_shown_with_their_limit(story: Story) -> None:
     assert re.search(r"Instances *: *[1-9]", shown.out)
     assert re.search(r"Total Memory  : .* / 64\.00 MiB", shown.out)
 
+    table = story.ring.run("top", "--once", "-n", story.namespace)
+    assert (table.code, table.err) == (0, "")
+    (container,) = story.docker.running(story.namespace)
+    assert re.search(rf"\| web +\| {container.name} +\| [0-9.]+ +\| .* \| 64\.00 MiB ", table.out)
+    seen = story.ring.read("top", "--once", "--by", "deployment")
+    (sample,) = (one for one in seen["samples"] if one["namespace"] == story.namespace)
+    assert (sample["deployment"], sample["instance"]) == ("web", "1")
+    assert sample["memory"]["usage_bytes"] > 0
+
 
 def test_prune_keeps_what_runs_and_says_so(story: Story) -> None:
     failing = story.worker("job", command=["/no/such/program"])

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.e2e.both import ON_BOTH
 from tests.e2e.polling import wait_until
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ pytestmark = pytest.mark.engine
 FAILING = ("sh", "-c", "exit 1")
 
 
+@ON_BOTH
 def test_a_program_that_dies_at_once_is_never_running_and_ends_in_a_crash_loop(
     tell: Tell,
 ) -> None:
@@ -127,6 +129,7 @@ def test_a_crash_loop_that_is_never_tried_again_ends_with_the_next_apply(tell: T
     assert (row["restart_count"], row["revision"]) == (0, 2)
 
 
+@ON_BOTH
 def test_a_program_that_is_not_there_is_tried_once(story: Story) -> None:
     story.applied(story.worker(command=["sh", "-c", "exit 127"]))
     story.wait_for("create_container_error")
@@ -138,6 +141,7 @@ def test_a_program_that_is_not_there_is_tried_once(story: Story) -> None:
     assert story.created() == 1
 
 
+@ON_BOTH
 def test_a_program_that_ends_well_is_completed(story: Story) -> None:
     story.applied(story.worker(command=["sh", "-c", "exit 0"], replicas=2))
     story.wait_for("completed")
@@ -152,6 +156,7 @@ def test_a_program_that_ends_well_is_completed(story: Story) -> None:
     )
 
 
+@ON_BOTH
 def test_a_command_that_the_engine_cannot_start_leaves_nothing(tell: Tell) -> None:
     story = tell(environment={"RING_CRASH_LOOP_RETRY": "never"})
     story.applied(story.worker(command=["/no/such/binary"]))
@@ -160,7 +165,7 @@ def test_a_command_that_the_engine_cannot_start_leaves_nothing(tell: Tell) -> No
     wait_until(lambda: not story.containers(), 5, "no container is left")
     assert story.row()["restart_count"] >= 5
     failures = story.told("instance_creation_failed")
-    assert failures[0].component == "docker"
+    assert failures[0].component == story.runtime
     assert "/no/such/binary" in failures[0].message
     assert len(story.told("scale_up")) <= 10
     assert story.created() == story.row()["restart_count"]

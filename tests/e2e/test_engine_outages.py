@@ -69,6 +69,16 @@ def _is_asked(proxy: EngineProxy, call: str, times: int) -> bool:
     return _asked(proxy, call) == times
 
 
+def _wait_told_started(story: Story, name: str, times: int) -> None:
+    """A start is told once it is answered, and what it started may be seen before."""
+    wait_until(
+        lambda: len(story.told("scale_up", name)) == times,
+        10,
+        f"{times} starts of {name} are told",
+        lambda: story.told("scale_up", name),
+    )
+
+
 @pytest.mark.parametrize("act", ["stop", "kill"])
 def test_an_engine_that_ends_and_comes_back_costs_nothing(
     own_story: Story, own_engine: OwnEngine, act: str
@@ -93,7 +103,7 @@ def test_an_engine_that_ends_and_comes_back_costs_nothing(
         _expect_one_outage(story, name)
         for reason in ("container_crashed", "container_completed", "container_stopped_externally"):
             assert story.told(reason, name) == []
-        assert len(story.told("scale_up", name)) == 2 * count
+        _wait_told_started(story, name, 2 * count)
     assert len(story.containers()) == sum(WORKERS.values())
 
 

@@ -8,17 +8,18 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.contract.outside import required
-from tests.kills.run import run
-from tests.kills.seeds import KEPT, chance
-from tests.kills.stage import Ground, ground
+from tests.kills.__main__ import run_seed
+from tests.kills.place import Ground, ground
+from tests.kills.rolling import seeds as rolling
+from tests.kills.seeds import KEPT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 pytestmark = pytest.mark.engine
 
-SEEDS = KEPT[2::9]
-"""A step that is prime to the turn of the scenarios: all of them are met."""
+SEEDS = (*KEPT[3::19], *rolling.KEPT[::67])
+"""Every scenario and every way to be broken is among them."""
 
 
 @pytest.fixture(scope="module")
@@ -31,5 +32,5 @@ def where() -> Iterator[Ground]:
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_a_killed_server_is_taken_up_as_if_it_had_not_been(where: Ground, seed: int) -> None:
-    outcome = run(where, chance(seed))
+    outcome = run_seed(where, seed)
     assert outcome.account is None, outcome.account

@@ -21,14 +21,23 @@ if TYPE_CHECKING:
 
     from tests.e2e.outside import Docker
 
-pytestmark = pytest.mark.engine
+pytestmark = [pytest.mark.engine, pytest.mark.timeout(300)]  # they wait for one another
 
 COMMAND_S = 60.0
 SHOWN_S = 30.0
 TUTORIAL = ROOT / "docs" / "tutorials" / "first-deployment.md"
 HOW_TO = [
     ROOT / "docs" / "how-to" / f"{name}.md"
-    for name in ("secrets", "tokens-and-ci", "users", "webhooks")
+    for name in (
+        "change-safely",
+        "harden-a-workload",
+        "look-inside",
+        "rolling-updates",
+        "secrets",
+        "tokens-and-ci",
+        "users",
+        "webhooks",
+    )
 ]
 IMAGE = "busybox:1"
 STATE = """

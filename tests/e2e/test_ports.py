@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.e2e.both import ON_BOTH
 from tests.e2e.polling import wait_until
 from tests.e2e.ring import free_port
 from tests.e2e.story import WEB
@@ -31,6 +32,7 @@ while True:
 """
 
 
+@ON_BOTH
 def test_tcp_ports_answer_and_are_free_after_deletion(story: Story) -> None:
     ports = [free_port(), free_port()]
     mapping = [{"published": port, "target": 80} for port in ports]
@@ -47,6 +49,7 @@ def test_tcp_ports_answer_and_are_free_after_deletion(story: Story) -> None:
         _bind(port)
 
 
+@ON_BOTH
 def test_a_udp_port_answers(story: Story) -> None:
     """The image has no UDP server: the test's own interpreter runs in the container."""
     port = free_port()
@@ -68,6 +71,7 @@ def test_a_udp_port_answers(story: Story) -> None:
     wait_until(lambda: _echoed(port), 10, "the datagram comes back")
 
 
+@ON_BOTH
 def test_a_taken_port_never_runs_and_does_not_disturb_its_holder(story: Story) -> None:
     port = free_port()
     mapping = [{"published": port, "target": 80}]

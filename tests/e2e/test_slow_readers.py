@@ -138,7 +138,7 @@ def test_clients_that_stop_reading_cost_nobody_anything(story: Story, what: str)
         burst(story, talks.id, what)
         # healing and answers are not delayed
         story.crash(quiet.id)
-        wait_until(lambda: story.told("container_crashed", "quiet"), 3, "the crash is counted")
+        wait_until(lambda: story.told("container_crashed", "quiet"), 20, "the crash is counted")
         story.wait_whole(1, "quiet")
         (_, again) = story.watch.noted("create", "quiet")
         assert again.at - story.watch.noted("die", "quiet")[0].at < 5

@@ -53,7 +53,7 @@ def _applied(story: Story) -> str:
 
 
 def _healed(story: Story) -> None:
-    """One crash is healed within a second, counted once and forgotten again."""
+    """One crash is healed within three seconds, counted once and forgotten again."""
     before = story.ids()
     victim = min(before)
     killed_at = time.time()
@@ -67,8 +67,7 @@ def _healed(story: Story) -> None:
     (_, _, began) = story.watch.noted("start")
     assert died.id == victim
     assert began.id not in before
-    assert began.at - died.at < 1.0
-    assert began.at - killed_at < 1.0
+    assert began.at - killed_at < 3.0  # the promise; how fast it is on a quiet machine is measured
     (crashed,) = story.told("container_crashed")
     assert crashed.message == (
         f"Instance {victim[:12]} exited with code 137 (restart count 1 of 5; next attempt at once)"

@@ -6,6 +6,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.e2e.both import ON_BOTH
+from tests.e2e.polling import wait_until
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -47,6 +50,7 @@ def test_a_folder_that_is_not_there_is_named(story: Story, tmp_path: Path) -> No
     story.wait_whole(1)
 
 
+@ON_BOTH
 def test_a_named_volume_and_its_data_survive_the_deployment(story: Story) -> None:
     volume = f"{story.namespace}-data"
     manifest = story.worker(volumes=[_named(volume)])
@@ -62,6 +66,7 @@ def test_a_named_volume_and_its_data_survive_the_deployment(story: Story) -> Non
         "ring.namespace": story.namespace,
         "ring.deployment": "web",
         "ring.name": "web",
+        "ring.server": first.labels["ring.server"],
     }
     story.applied(manifest)
     (second,) = story.wait_whole(1)
@@ -92,6 +97,37 @@ def test_a_volume_of_another_namespace_is_refused_until_it_is_gone(
     assert neighbour.row()["id"] == row["id"]
     assert neighbour.row()["restart_count"] == 0
     assert len(neighbour.docker.volumes(neighbour.namespace)) == 1
+
+
+@ON_BOTH
+def test_an_anonymous_volume_goes_with_its_instance_whoever_removes_it(story: Story) -> None:
+    image = f"ring-test/volume:{story.namespace}"
+    made = story.docker.asking_for_a_volume(story.image, image, "/data")
+    try:
+        story.applied(story.worker(image=image))
+        (first,) = story.wait_whole(1)
+        volume = _anonymous(story, first.id)
+        # As `docker rm -f` does it: the volume stays.
+        story.docker.told("DELETE", f"/containers/{first.id}", {"force": "1"})
+        wait_until(lambda: not _is_there(story, volume), 10, "its volume is gone")
+        (second,) = story.wait_whole(1)
+        volume = _anonymous(story, second.id)
+        story.ring.run("deployment", "delete", f"{story.namespace}/web")
+        story.wait_gone()
+        assert not _is_there(story, volume)
+    finally:
+        story.docker.remove_images([made])
+
+
+def _anonymous(story: Story, container_id: str) -> str:
+    (mount,) = story.docker.inspect(container_id)["Mounts"]
+    assert _is_there(story, mount["Name"])
+    return str(mount["Name"])
+
+
+def _is_there(story: Story, volume: str) -> bool:
+    status, _ = story.docker.ask("GET", f"/volumes/{volume}")
+    return status == 200
 
 
 def _bind(folder: Path, permission: str) -> dict[str, str]:

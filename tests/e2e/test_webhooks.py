@@ -10,17 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.e2e import receivers
 from tests.e2e.faketime import WallClock
 from tests.e2e.polling import wait_until
 from tests.e2e.receivers import Receiver
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from tests.e2e.conftest import Tell
-    from tests.e2e.outside import Docker
     from tests.e2e.story import Story
 
 pytestmark = pytest.mark.engine
@@ -28,18 +25,6 @@ pytestmark = pytest.mark.engine
 MINUTE = 60
 RETRY_S = (1, 2, 4, 8, 16, 32, 60)
 """Minutes."""
-
-
-@pytest.fixture
-def address(docker: Docker) -> Iterator[str]:
-    with receivers.address(docker) as one:
-        yield one
-
-
-@pytest.fixture
-def receiver(address: str) -> Iterator[Receiver]:
-    with closing(Receiver(address)) as one:
-        yield one
 
 
 def hooked(story: Story, url: str, *events: str) -> dict[str, Any]:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from ring.core.model.deployment import Deployment
     from ring.core.plan.view import NameSource, Now, Plan, View
+    from ring.engine.probing.prober import Probe
     from ring.engine.reconciler import Passed
     from ring.engine.sampling.machine import Machine
 
@@ -31,12 +32,14 @@ class Plant:
         planner: Callable[[View, Now, NameSource], Plan] = plan,
         machine: Machine | None = None,
         passed: Passed | None = None,
+        probe: Probe | None = None,
     ) -> None:
         self.bench = bench
         self._numbers = iter(range(1, 10_000))
         self._planner = planner
         self._machine = machine
         self._passed = passed
+        self._probe = probe
         self._stop = asyncio.Event()
         self._build()
 
@@ -54,6 +57,7 @@ class Plant:
             jitter=lambda: 1.0,
             machine=self._machine,
             passed=self._passed,
+            probe=self._probe,
         )
 
     async def start(self) -> asyncio.Task[None]:

@@ -454,7 +454,7 @@ def test_a_defect_in_a_piece_of_work_does_not_end_the_engine(
 ) -> None:
     bench = Bench()
 
-    async def broken(instance_id: InstanceId, grace_s: float) -> None:
+    async def broken(instance_id: InstanceId, grace_s: float | None) -> None:
         raise ZeroDivisionError("by zero")
 
     async def main() -> None:

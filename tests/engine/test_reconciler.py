@@ -11,9 +11,12 @@ from typing import TYPE_CHECKING
 from ring.core.errors import HostError
 from ring.core.model.ledger import Phase
 from ring.core.model.status import Status
+from ring.core.plan.explaining import NOT_YET, State
 from ring.core.plan.planner import plan
 from ring.core.plan.view import Memory, Plan
 from ring.engine.reconciler import random_suffix
+from ring.store.verbs import Ask
+from tests.core.bodies import CAPABILITIES
 from tests.engine.bench import AUTHOR, WEB, Bench
 from tests.engine.plant import Plant
 
@@ -283,6 +286,35 @@ def test_a_group_that_is_gone_is_forgotten() -> None:
         await bench.wait(5)
         assert bench.store.deployments() == ()
         assert plant.engine.reconciler._memory == {}
+        assert plant.engine.reconciler._decided == {}
+        assert plant.engine.explain(WEB) is None
+
+    bench.run(main())
+
+
+def test_what_is_stopped_comes_to_rest_and_starts_again() -> None:
+    bench = Bench()
+
+    async def main() -> None:
+        plant = Plant(bench)
+        await plant.start()
+        row = await plant.apply(replicas=2)
+        ask = Ask(row.id, AUTHOR, "mira", None, CAPABILITIES)
+        seen = []
+        for change in (None, bench.store.stop, bench.store.start):
+            if change is not None:
+                await change(ask)
+            await bench.wait(20)
+            found = plant.engine.explain(WEB)
+            assert found is not None
+            (one,) = found.rows
+            seen.append((found.state, one.live, one.row.status, one.reason != NOT_YET))
+            assert found.decided_at is not None
+        assert seen == [
+            (State.READY, 2, Status.RUNNING, True),
+            (State.STOPPED, 0, Status.RUNNING, True),
+            (State.READY, 2, Status.RUNNING, True),
+        ]
 
     bench.run(main())
 

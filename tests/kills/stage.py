@@ -1,73 +1,29 @@
-"""What a seed acts on: one server, its engine behind a proxy, and a namespace of its own."""
+"""What a seed acts on: its place, and one deployment there."""
 
 from __future__ import annotations
 
-import http.client
 import os
-import shutil
 import signal
-import sqlite3
-import tempfile
-import uuid
-from contextlib import closing, contextmanager, suppress
-from dataclasses import dataclass
-from pathlib import Path
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from scripts import engines
-from tests.e2e.outside import Docker
 from tests.e2e.polling import wait_until
-from tests.e2e.ring import Ring
-from tests.kills import records
-from tests.kills.moments import Killer
+from tests.kills.place import Place
 from tests.kills.scenarios import Apply, Crash, Delete
 from tests.kills.seeds import Meddling
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Mapping
+    from pathlib import Path
 
     from tests.e2e.outside import Container
+    from tests.kills.place import Ground, Row
     from tests.kills.records import Records
     from tests.kills.scenarios import Step
     from tests.kills.seeds import Chance
 
 NAME = "web"
-DATABASE = "ring.db"
-LOGIN = "auth.json"
-INTERVAL_S = 1
-Row = dict[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class Ground:
-    """What all runs share."""
-
-    docker_host: str
-    image: str
-    registry: str
-    seed_home: Path
-    """A config directory with a database and a login that each server begins with a copy of.
-
-    Its database has no server id: each server draws its own.
-    """
-
-
-@contextmanager
-def ground(environment: Mapping[str, str]) -> Iterator[Ground]:
-    """What `scripts/kills` and `scripts/test` say about their engine."""
-    host = environment["RING_TEST_DOCKER_HOST"]
-    with tempfile.TemporaryDirectory(prefix="ring-kills.") as folder:
-        ring = Ring(Path(folder) / "ring", host)
-        ring.start()
-        try:
-            ring.login()
-        finally:
-            ring.stop()
-        with closing(sqlite3.connect(ring.home / DATABASE)) as connection, connection:
-            connection.execute("DELETE FROM meta WHERE key = 'server_id'")
-        yield Ground(
-            host, environment["RING_TEST_IMAGE"], environment["RING_TEST_REGISTRY"], ring.home
-        )
 
 
 class Stage:
@@ -75,31 +31,23 @@ class Stage:
 
     def __init__(self, ground: Ground, chance: Chance) -> None:
         self.chance = chance
-        self.namespace = f"k{uuid.uuid4().hex[:10]}"
-        self.docker = Docker(ground.docker_host)
-        self._folder = Path(tempfile.mkdtemp(prefix="ring-kills."))
+        self.place = Place(ground)
+        self.namespace = self.place.namespace
+        self.docker = self.place.docker
+        self.killer = self.place.killer
+        self.ring = self.place.ring
+        self.watch = self.place.watch
         self._ground = ground
         self._pulled: str | None = None
-        socket = Path(ground.docker_host.removeprefix("unix://"))
-        self.killer = Killer(socket, self._folder / "engine.sock")
-        self.ring = Ring(self._folder / "ring", self.killer.proxy.host, interval_s=INTERVAL_S)
-        for name in (DATABASE, LOGIN):
-            shutil.copy(ground.seed_home / name, self.ring.home)
-        self.watch = self.docker.watch(self.namespace)
         self.image = self._image()
         self.victim: str | None = None
         """The instance whose program was made to end while the server ran."""
 
     def close(self) -> None:
         """Ends the server, and removes everything that was made."""
-        self.killer.disarm()
-        self.ring.kill()
-        self.killer.proxy.close()
-        self.watch.close()
-        self.docker.clean(self.namespace)
+        self.place.close()
         if self._pulled is not None:
             self.docker.remove_images([self._pulled])
-        shutil.rmtree(self._folder)
 
     def _image(self) -> str:
         if not self.chance.scenario.pulled:
@@ -113,27 +61,17 @@ class Stage:
 
     # the server
     @property
-    def database(self) -> Path:
-        return self.ring.home / DATABASE
-
-    @property
     def wal(self) -> Path:
-        return self.ring.home / f"{DATABASE}-wal"
+        return self.place.wal
 
     def records(self) -> Records:
-        return records.read(self.database)
+        return self.place.records()
 
     def left_behind(self) -> Records:
-        return records.left_behind(self.database)
+        return self.place.left_behind()
 
     def rows(self) -> list[Row]:
-        """Every row, those being deleted included. Raises what a server that ends raises."""
-        status, rows = self.ring.ask(
-            "GET", f"/deployments?namespace={self.namespace}&name={NAME}&instances=true"
-        )
-        assert status == 200, rows
-        found: list[Row] = rows
-        return found
+        return self.place.rows()
 
     # what is asked of it
     def take(self, step: Step, *, again: bool = False) -> None:
@@ -185,15 +123,14 @@ class Stage:
 
     # the engine
     def containers(self) -> list[Container]:
-        return self.docker.containers(self.namespace)
+        return self.place.containers()
 
     def picked(self, containers: Iterable[Container]) -> Container:
         found = sorted(containers, key=lambda one: one.name)
         return found[self.chance.pick % len(found)]
 
     def inspected(self) -> Mapping[str, Any]:
-        """What the engine says of every container, by id."""
-        return {one.id: self.docker.inspect(one.id) for one in self.containers()}
+        return self.place.inspected()
 
     def networks(self) -> int:
         listed = self.docker.told("GET", "/networks")
@@ -230,7 +167,3 @@ class Stage:
             15,
             f"{one[:12]} has ended",
         )
-
-
-LOST = (OSError, http.client.HTTPException)
-"""What a caller gets whose server ends."""

@@ -8,8 +8,11 @@ from itertools import pairwise
 import pytest
 
 from tests.e2e.proxy import Call
+from tests.e2e.test_kills import SEEDS
 from tests.kills.__main__ import numbers
 from tests.kills.moments import AfterDelay, AtCall, AtWrite, is_sweep, step_of
+from tests.kills.rolling import seeds as rolling
+from tests.kills.rolling.seeds import Fault
 from tests.kills.scenarios import SCENARIOS
 from tests.kills.seeds import KEPT, Meddling, chance
 
@@ -18,6 +21,12 @@ ID = "9f" * 32
 
 def test_at_least_two_hundred_seeds_are_kept() -> None:
     assert len(set(KEPT)) >= 200
+
+
+def test_those_of_every_build_meet_every_scenario() -> None:
+    apart = [seed for seed in SEEDS if seed < rolling.FIRST]
+    assert {chance(seed).scenario.name for seed in apart} == set(SCENARIOS)
+    assert {rolling.chance(seed).fault for seed in SEEDS if seed not in apart} == set(Fault)
 
 
 def test_a_seed_decides_the_same_every_time() -> None:

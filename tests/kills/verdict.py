@@ -10,11 +10,12 @@ from urllib.parse import parse_qs, urlsplit
 from tests.kills.scenarios import Kept
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping
+    from collections.abc import Iterator, Mapping
 
     from tests.e2e.outside import Container
+    from tests.e2e.proxy import Call
+    from tests.kills.outcome import Past
     from tests.kills.records import Records
-    from tests.kills.run import Past
     from tests.kills.stage import Stage
 
 ENDING = {"stopping", "counted"}
@@ -37,28 +38,32 @@ _END = re.compile(r"^(?:POST /containers/(\w+)/stop|DELETE /containers/(\w+))")
 def durable(stage: Stage, past: Past, left: Records) -> None:
     """Nothing was asked of the engine that the database of the dead server does not know."""
     assert left.integrity == "ok", left.integrity
-    noted = {entry["name"]: entry for entry in left.ledger}
-    strangers = [one.name for one in stage.containers() if not _is_known(one, noted.keys(), left)]
+    strangers = [one.name for one in stage.containers() if not known(one, left)]
     assert not strangers, f"containers that the database does not know: {strangers}"
     active = left.active()
     assert len(active) <= 1, f"{len(active)} active rows"
-    call = past.fell[-1].call
-    if call is None:
-        return
+    if (call := past.fell[-1].call) is not None:
+        noted(call, left)
+
+
+def noted(call: Call, left: Records) -> None:
+    """What the call was to do is in the ledger."""
     if _CREATE.match(f"{call}"):
         (name,) = parse_qs(urlsplit(call.path).query)["name"]
-        assert name in noted, f"{call}: the ledger does not know {name}"
+        names = {entry["name"] for entry in left.ledger}
+        assert name in names, f"{call}: the ledger does not know {name}"
     if found := _END.match(f"{call}"):
         wanted = found[1] or found[2]
         phases = {e["phase"] for e in left.ledger if e["instance_id"] in {wanted, None}}
         assert phases & ENDING, f"{call}: its entry is not one of an end: {left.ledger}"
 
 
-def _is_known(one: Container, names: Collection[str], left: Records) -> bool:
+def known(one: Container, left: Records) -> bool:
     """By its entry; or by its row, where the engine made it after its create was given up.
 
     The second is removed when it is listed, and has never run.
     """
+    names = {entry["name"] for entry in left.ledger}
     rows = {row["id"] for row in left.rows} | left.tombstones
     return one.name in names or (one.state == "created" and one.deployment_id in rows)
 

@@ -4,10 +4,21 @@ from __future__ import annotations
 
 import contextlib
 import os
+import pwd
 import socket
 from typing import TYPE_CHECKING
 
-from ring.settings.places import cni_directory, podman_host, virtiofsd_candidates
+import pytest
+
+from ring.settings.places import (
+    cni_directory,
+    docker_logins,
+    engine_certificates,
+    helper_environment,
+    podman_host,
+    podman_logins,
+    virtiofsd_candidates,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -44,6 +55,23 @@ def test_else_the_first_socket_that_is_there(tmp_path: Path) -> None:
     assert podman_host("", {}, root=tmp_path) == f"unix://{users}"
 
 
+@pytest.mark.parametrize(
+    ("environ", "folder"),
+    [
+        ({}, None),
+        ({"DOCKER_TLS_VERIFY": " ", "DOCKER_CERT_PATH": "", "HOME": "/root"}, None),
+        ({"DOCKER_TLS_VERIFY": "1", "HOME": "/home/mira"}, "/home/mira/.docker"),
+        ({"DOCKER_TLS_VERIFY": "1"}, f"{pwd.getpwuid(os.getuid()).pw_dir}/.docker"),
+        ({"DOCKER_TLS_VERIFY": "1", "DOCKER_CERT_PATH": "/c", "HOME": "/root"}, "/c"),
+        ({"DOCKER_CERT_PATH": " /c "}, "/c"),
+    ],
+)
+def test_where_the_certificates_for_an_engine_are(
+    environ: dict[str, str], folder: str | None
+) -> None:
+    assert engine_certificates(environ) == folder
+
+
 def test_the_cni_directory(tmp_path: Path) -> None:
     assert cni_directory([], {"CNI_PATH": "/named"}, root=tmp_path) == "/named"
     assert cni_directory(["/a", "/b"], {"CNI_PATH": " "}, root=tmp_path) == "/a"
@@ -64,3 +92,33 @@ def test_virtiofsd(tmp_path: Path) -> None:
         "/usr/lib/qemu/virtiofsd",
         "virtiofsd",
     )
+
+
+def test_the_files_of_registry_logins() -> None:
+    environ = {"HOME": "/home/mira"}
+    docker = "/home/mira/.docker/config.json"
+    assert docker_logins(environ) == (docker,)
+    assert podman_logins(environ) == (
+        f"/run/containers/{os.getuid()}/auth.json",
+        "/home/mira/.config/containers/auth.json",
+        docker,
+    )
+    environ |= {
+        "DOCKER_CONFIG": "/etc/logins/", "XDG_RUNTIME_DIR": "/run/user/7/",
+        "REGISTRY_AUTH_FILE": " /etc/auth.json ",
+    }  # fmt: skip
+    assert docker_logins(environ) == ("/etc/logins/config.json",)
+    assert podman_logins(environ) == (
+        "/etc/auth.json",
+        "/run/user/7/containers/auth.json",
+        "/home/mira/.config/containers/auth.json",
+        "/etc/logins/config.json",
+    )
+    home = os.path.expanduser("~root")  # noqa: PTH111 - pathlib asks HOME
+    assert os.getuid() != 0 or docker_logins({}) == (f"{home}/.docker/config.json",)
+
+
+def test_a_helper_gets_no_variable_of_rings() -> None:
+    own = {"RING_SECRET_KEY": "c", "RING_ADMIN_PASSWORD": "c", "OTEL_EXPORTER_OTLP_HEADERS": "c"}
+    environ = {"PATH": "/bin", **own, "HOME": "/"}
+    assert helper_environment(environ) == {"PATH": "/bin", "HOME": "/"}

@@ -14,6 +14,8 @@ from ring.settings import ServerSettings, load_server_settings
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from ring.settings.server import RuntimeTable
+
 
 CONTEXT = """
 [contexts.default]
@@ -47,6 +49,7 @@ def test_defaults(file: Path, load: Callable[..., ServerSettings]) -> None:
     assert (settings.host, settings.port, settings.cors_origins) == ("127.0.0.1", 3030, ())
     assert settings.interval_s == 10
     assert settings.crash_loop_retry_s == 300.0
+    assert settings.revision_history == 10
     assert settings.apply_timeout_s == 300.0
     assert settings.rollout_deadline_s == 600.0
     assert settings.database_path == file.parent / "ring.db"
@@ -58,7 +61,7 @@ def test_defaults(file: Path, load: Callable[..., ServerSettings]) -> None:
     assert settings.warnings == ()
     docker = settings.runtimes["docker"]
     assert (docker.enabled, docker.optional) == (True, False)
-    assert docker.options == {}
+    assert written(docker) == {}
     assert list(settings.runtimes) == [
         "docker",
         "podman",
@@ -87,6 +90,38 @@ def test_an_origin_that_is_no_header_value_is_skipped(
     settings = load('[server.api]\ncors_origins = ["https://a", "b\\nc", "é", ""]\n')
     assert settings.cors_origins == ("https://a",)
     assert len(settings.warnings) == 3
+
+
+@pytest.mark.parametrize(
+    ("text", "environ", "kept", "warnings"),
+    [
+        ("revision_history = 1", {}, 1, 0),
+        ("revision_history = 100", {}, 100, 0),
+        ("revision_history = 3", {"RING_REVISION_HISTORY": "7"}, 7, 0),
+        ("revision_history = 3", {"RING_REVISION_HISTORY": ""}, 3, 0),
+        ("", {"RING_REVISION_HISTORY": "0"}, 10, 1),
+        ("revision_history = 3", {"RING_REVISION_HISTORY": "101"}, 3, 1),
+        ("revision_history = 3", {"RING_REVISION_HISTORY": "many"}, 3, 1),
+    ],
+)
+def test_revision_history(
+    load: Callable[..., ServerSettings],
+    text: str,
+    environ: dict[str, str],
+    kept: int,
+    warnings: int,
+) -> None:
+    settings = load(f"[server.scheduler]\n{text}\n", **environ)
+    assert settings.revision_history == kept
+    assert len(settings.warnings) == warnings
+
+
+@pytest.mark.parametrize("written", ["0", "101", "-1"])
+def test_a_revision_history_out_of_range_stops_the_start(
+    load: Callable[..., ServerSettings], written: str
+) -> None:
+    with pytest.raises(UserError, match="revision_history must be a number from 1 to 100"):
+        load(f"[server.scheduler]\nrevision_history = {written}\n")
 
 
 @pytest.mark.parametrize(
@@ -233,7 +268,7 @@ def test_runtime_tables(load: Callable[..., ServerSettings]) -> None:
         '[server.runtime.cloud_hypervisor]\nenabled = true\nbinary_path = "ch"\n'
     ).runtimes
     assert runtimes["docker"].optional
-    assert runtimes["docker"].options == {"host": "tcp://h:1"}
+    assert written(runtimes["docker"]) == {"host": "tcp://h:1"}
     assert runtimes["cloud-hypervisor"].enabled
     assert runtimes["cloud-hypervisor"].options == {"binary_path": "ch"}
 
@@ -243,9 +278,50 @@ def test_every_runtime_is_told_the_host_of_the_environment(
 ) -> None:
     text = "[server.runtime.podman]\nhost = 1\nenvironment_host = 'unix:///mine'\n"
     runtimes = load(text, DOCKER_HOST=" tcp://h:1 ").runtimes
-    assert runtimes["docker"].options == {"environment_host": "tcp://h:1"}
-    assert runtimes["podman"].options == {"host": 1, "environment_host": "tcp://h:1"}
-    assert load(text, DOCKER_HOST=" ").runtimes["podman"].options == {"host": 1}
+    assert written(runtimes["docker"]) == {"environment_host": "tcp://h:1"}
+    assert written(runtimes["podman"]) == {"host": 1, "environment_host": "tcp://h:1"}
+    assert written(load(text, DOCKER_HOST=" ").runtimes["docker"]) == {}
+
+
+def written(table: RuntimeTable) -> dict[str, object]:
+    """Its options but for where registry logins are."""
+    return {key: value for key, value in table.options.items() if not key.startswith("login_")}
+
+
+def test_what_pulls_is_told_where_registry_logins_are(
+    load: Callable[..., ServerSettings],
+) -> None:
+    text = "[server.runtime.docker]\nlogin_files = ['/mine']\nhost_registry_config = '/r.json'\n"
+    around = {"DOCKER_CONFIG": "/d", "REGISTRY_AUTH_FILE": "/a", "RING_ADMIN_PASSWORD": "canary"}
+    settings = load(text, **around)
+    docker, podman = settings.runtimes["docker"].options, settings.runtimes["podman"].options
+    assert docker["login_files"] == ("/d/config.json",)
+    assert docker["host_registry_config"] == "/r.json"
+    files = podman["login_files"]
+    assert isinstance(files, tuple)
+    assert (files[0], files[-1]) == ("/a", "/d/config.json")
+    environment = docker["login_environment"]
+    assert isinstance(environment, dict)
+    assert environment["DOCKER_CONFIG"] == "/d"
+    assert "canary" not in str(environment)
+    assert "login_files" not in settings.runtimes["firecracker"].options
+    assert "REGISTRY_AUTH_FILE" not in repr(settings)
+
+
+def test_every_runtime_is_told_where_the_environment_has_its_certificates(
+    load: Callable[..., ServerSettings],
+) -> None:
+    text = "[server.runtime.docker]\nenvironment_certs = '/mine'\n"
+    assert "environment_certs" not in load(text).runtimes["docker"].options
+    for table in load(text, DOCKER_CERT_PATH=" /certs ").runtimes.values():
+        assert table.options["environment_certs"] == "/certs"
+
+
+def test_podman_has_places_of_its_own(load: Callable[..., ServerSettings]) -> None:
+    """Which they are is `places.podman_host`'s."""
+    runtimes = load("", RING_PODMAN_HOST="tcp://p:1", DOCKER_HOST="tcp://h:1").runtimes
+    assert written(runtimes["podman"]) == {"environment_host": "tcp://p:1"}
+    assert written(runtimes["docker"]) == {"environment_host": "tcp://h:1"}
 
 
 def test_unknown_keys_are_named_once_each(load: Callable[..., ServerSettings]) -> None:

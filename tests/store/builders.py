@@ -58,7 +58,7 @@ def done(call: Coroutine[Any, Any, T]) -> T:
     raise AssertionError("an inline write waited")
 
 
-def memory_store(clock: ManualClock | None = None) -> Store:
+def memory_store(clock: ManualClock | None = None, *, revisions_kept: int = 10) -> Store:
     numbers = itertools.count(1)
     return Store.open(
         None,
@@ -66,6 +66,7 @@ def memory_store(clock: ManualClock | None = None) -> Store:
         vault=Vault(bytes(32)),
         inline=True,
         new_id=lambda: f"id-{next(numbers)}",
+        revisions_kept=revisions_kept,
     )
 
 

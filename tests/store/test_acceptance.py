@@ -34,6 +34,10 @@ if TYPE_CHECKING:
     from ring.store.store import Store
 
 
+CHECK = {"type": "tcp", "port": 80, "interval": "1s", "timeout": "1s", "on_failure": "alert"}
+CHECKED: dict[str, object] = {"health_checks": [CHECK]}
+
+
 def test_a_first_row(store: Store) -> None:
     result = done(store.accept(spec(replicas=2), MIRA))
 
@@ -232,3 +236,84 @@ def test_events_of_replaced_rows_stay_with_them(store: Store) -> None:
     new = accepted(store)
     assert reasons(store, old) == ["runtime_unavailable", "deployment_created"]
     assert reasons(store, new) == ["force_replace", "deployment_created"]
+
+
+def test_a_new_spec_with_a_health_check_rolls(store: Store) -> None:
+    parent = accepted(store)
+    child = done(store.accept(spec(**CHECKED), MIRA)).deployment
+
+    assert (child.parent_id, child.revision, child.status) == (parent.id, 2, Status.CREATING)
+    assert (child.restart_count, child.drain_target) == (0, None)
+    assert current(store, parent) == parent
+    assert store.rows(WEB) == (parent, child)
+    assert reasons(store, child) == ["deployment_created"]
+
+
+def test_a_child_on_its_way_is_superseded(store: Store) -> None:
+    parent = accepted(store)
+    done(store.commit(changed(parent, drain_target=0)))
+    child = done(store.accept(spec(**CHECKED), MIRA)).deployment
+    next_one = done(store.accept(spec(image="nginx:1.27", **CHECKED), MIRA)).deployment
+
+    assert current(store, child).status is Status.DELETED
+    assert current(store, parent).drain_target == 0
+    assert next_one.parent_id == parent.id
+    assert reasons(store, next_one) == ["rolling_update_superseded", "deployment_created"]
+    (warning,) = store.events(next_one.id, level=Level.WARNING, limit=10)
+    assert warning.component == "api"
+    assert child.id in warning.message
+
+
+def test_a_child_that_failed_goes_without_a_word(store: Store) -> None:
+    parent = accepted(store)
+    child = done(store.accept(spec(**CHECKED), MIRA)).deployment
+    done(store.commit(changed(child, status=Status.FAILED)))
+    next_one = done(store.accept(spec(image="nginx:1.27", **CHECKED), MIRA)).deployment
+
+    assert current(store, child).status is Status.DELETED
+    assert next_one.parent_id == parent.id
+    assert reasons(store, next_one) == ["deployment_created"]
+
+
+def test_a_root_row_without_a_row_of_its_parent_is_rolled_from(store: Store) -> None:
+    parent = accepted(store)
+    child = done(store.accept(spec(**CHECKED), MIRA)).deployment
+    done(store.delete(parent.id, MIRA))
+    next_one = done(store.accept(spec(image="nginx:1.27", **CHECKED), MIRA)).deployment
+
+    assert next_one.parent_id == child.id
+    assert current(store, child).parent_id == parent.id
+
+
+def test_the_reached_count_is_inherited_and_the_rest_after_it(store: Store) -> None:
+    policy: dict[str, object] = {"autoscale": {"min": 1, "max": 9, "target_cpu": 50.0}}
+    first = accepted(store, **policy)
+    at = first.created_at
+    done(store.commit(changed(first, desired_replicas=4, last_scaled_at=at)))
+    rolled = done(store.accept(spec(**policy, **CHECKED), MIRA)).deployment
+    assert (rolled.parent_id, rolled.desired_replicas, rolled.last_scaled_at) == (first.id, 4, at)
+    replaced = done(store.accept(spec(**policy), MIRA)).deployment
+    assert (replaced.parent_id, replaced.desired_replicas, replaced.last_scaled_at) == (None, 4, at)
+    assert done(store.accept(spec(), MIRA)).deployment.desired_replicas is None
+
+
+def test_whose_network_is_shared_is_replaced_at_once(store: Store) -> None:
+    accepted(store)
+    sidecar = {"name": "tap", "network": {"mode": "shared", "share": "web"}}
+    done(store.accept(spec(**sidecar), MIRA))
+    new = done(store.accept(spec(**CHECKED), MIRA)).deployment
+    (warning,) = store.events(new.id, level=Level.WARNING, limit=10)
+    assert new.parent_id is None
+    assert "shared network" in warning.message
+
+
+def test_an_unchanged_apply_starts_what_is_stopped(store: Store) -> None:
+    row = accepted(store, replicas=2)
+    done(store.commit(changed(row, stopped=True, status=Status.RUNNING)))
+
+    result = done(store.accept(spec(replicas=2), MIRA, if_changed=True))
+
+    assert (result.change, result.scaled_from, result.scaled_to) == ("scaled", 0, 2)
+    assert (result.deployment.id, result.deployment.stopped) == (row.id, False)
+    assert result.deployment.revision == 1
+    assert reasons(store, row)[0] == "scaled"

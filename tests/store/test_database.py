@@ -182,6 +182,10 @@ def test_writes_run_on_one_thread_that_is_not_the_loops(path: Path) -> None:
     asyncio.run(scenario())
 
 
+def _row(name: str) -> dict[str, str]:
+    return {"id": "n", "name": name, "network": "{}", "created_at": ""}
+
+
 async def blocked(
     store: Store, *, namespace: str = "edge"
 ) -> tuple[threading.Event, asyncio.Task[None]]:
@@ -190,7 +194,7 @@ async def blocked(
     begun, release = asyncio.Event(), threading.Event()
 
     def work(tx: Transaction) -> None:
-        tx.run("namespaces", "insert", {"id": "n", "name": namespace, "created_at": ""})
+        tx.run("namespaces", "insert", _row(namespace))
         loop.call_soon_threadsafe(begun.set)
         assert release.wait(30)
 
@@ -303,7 +307,7 @@ def test_a_full_disk_fails_one_write_and_undoes_it(path: Path, inline: bool) -> 
 
 def test_a_bug_in_a_write_undoes_it_too(path: Path) -> None:
     def work(tx: Transaction) -> None:
-        tx.run("namespaces", "insert", {"id": "n", "name": "prod", "created_at": ""})
+        tx.run("namespaces", "insert", _row("prod"))
         raise ZeroDivisionError
 
     async def scenario() -> None:

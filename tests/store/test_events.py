@@ -8,7 +8,7 @@ import pytest
 
 from ring.core.model.events import EventDraft, Level
 from ring.core.plan.view import Plan
-from ring.store.events import MOST_OF_A_KIND
+from ring.store.events import KEPT_OF_CHECKS, MOST_ALIKE, MOST_OF_A_KIND, MOST_OF_CHECKS
 from tests.store.builders import ManualClock, accepted, current, done, event, reasons, sql
 
 if TYPE_CHECKING:
@@ -167,3 +167,30 @@ def test_what_somebody_provokes_does_not_displace_everything_else(
     clock.advance(301)
     done(store.record([event(row.id, reason="container_oom")]))
     assert reasons(store, row)[0] == "container_oom"
+
+
+@pytest.mark.parametrize("reason", ["health_check_alert", "health_check_instance_restart"])
+def test_checks_that_flap_neither_flood_nor_silence_each_other(
+    store: Store, clock: ManualClock, reason: str
+) -> None:
+    row = accepted(store)
+    done(store.record([event(row.id, reason, message="port 80")] * 200))
+    assert reasons(store, row).count(reason) == MOST_ALIKE
+    drafts = [event(row.id, reason, message=f"port {number}") for number in range(81, 481)]
+    done(store.record(drafts))
+    assert reasons(store, row).count(reason) == MOST_OF_CHECKS
+    clock.advance(301)
+    done(store.record([event(row.id, reason, message="port 80")]))
+    assert store.events(row.id, level=None, limit=1)[0].message == "port 80"
+
+
+def test_checks_that_flap_for_days_displace_nothing_else(store: Store, clock: ManualClock) -> None:
+    row = accepted(store)
+    for round_ in range(8):
+        for reason in ("health_check_alert", "health_check_instance_restart"):
+            drafts = [event(row.id, reason, message=f"{round_} {port}") for port in range(200)]
+            done(store.record(drafts))
+        clock.advance(301)
+    found = reasons(store, row)
+    assert "deployment_created" in found
+    assert found.count("health_check_alert") == KEPT_OF_CHECKS

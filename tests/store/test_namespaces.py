@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from ring.core.errors import Conflict
+from ring.core.errors import Conflict, NotFound
+from ring.core.namespace_network import UNSET, NamespaceNetwork
 from tests.store.builders import MIRA, START, ManualClock, audit, done, sql
 
 if TYPE_CHECKING:
@@ -44,3 +45,35 @@ def test_a_damaged_timestamp_does_not_hide_a_namespace(store: Store) -> None:
     assert found is not None
     assert found.created_at < START
     assert found.updated_at is None
+
+
+def test_the_network_of_a_namespace_is_kept(store: Store, clock: ManualClock) -> None:
+    here = NamespaceNetwork(host_ip="127.0.0.1")
+    made = done(store.create_namespace("media", MIRA, here))
+    assert store.namespace("media") == made
+    assert store.namespace_network("media") == here
+    assert store.namespace_network("prod") == UNSET
+    clock.advance(60)
+    assert done(store.set_namespace_network(made, here, MIRA)) == made
+    assert len(audit(store)) == 1
+    unset = done(store.set_namespace_network(made, UNSET, MIRA))
+    assert (unset.network, unset.updated_at) == (UNSET, clock.wall())
+    assert store.namespace("media") == unset
+    assert audit(store)[-1] == ("network", "namespace", "media", "media", "user-mira")
+
+
+def test_the_network_of_a_namespace_that_is_gone_is_not_set(store: Store) -> None:
+    made = done(store.create_namespace("media", MIRA))
+    done(store.delete_namespace(made, MIRA))
+    with pytest.raises(NotFound):
+        done(store.set_namespace_network(made, NamespaceNetwork(host_ip="::1"), MIRA))
+    assert store.namespaces() == ()
+
+
+@pytest.mark.parametrize("text", ["", "[", "[]", '{"host_ip": 5}', '{"host_ip": "here"}'])
+def test_a_damaged_network_does_not_hide_a_namespace(store: Store, text: str) -> None:
+    made = done(store.create_namespace("media", MIRA, NamespaceNetwork(host_ip="::1")))
+    sql(store, "UPDATE namespace SET network = ?", text)
+    found = store.namespace("media")
+    assert found is not None
+    assert (found.id, found.network) == (made.id, UNSET)

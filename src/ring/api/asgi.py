@@ -9,6 +9,7 @@ from ring.api.cors import Cors
 from ring.api.gate import Gate
 from ring.api.logins import Logins
 from ring.api.metrics import Metrics
+from ring.api.reached import Reached
 from ring.api.table import ROUTES
 from ring.api.tickets import Tickets
 from ring.api.tracing import Traced
@@ -63,6 +64,13 @@ def build_app(
 ) -> Api:
     """tracing: is told of every request."""
     services = Services(
-        store, engine, clock, Logins(store, clock), Metrics(store, engine, clock), Tickets(clock)
+        store,
+        engine,
+        clock,
+        Logins(store, clock),
+        Metrics(store, engine, clock),
+        Tickets(clock),
+        Reached(store.audit, clock),
     )
+    store.listen_ended(services.streams.doubt)
     return Api(services, cors_origins=cors_origins, tracing=tracing)

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from ring.api.logins import Logins
     from ring.api.metrics import Metrics
     from ring.api.ports import Engine
+    from ring.api.reached import Reached
     from ring.api.tickets import Tickets
     from ring.clock import Clock
     from ring.store.store import Store, Token
@@ -34,6 +35,7 @@ class Services:
     logins: Logins
     metrics: Metrics
     tickets: Tickets
+    reached: Reached
     streams: Streams = field(default_factory=Streams)
     checks: Checks = field(default_factory=Checks)
     texts: RowTexts = field(default_factory=RowTexts)

@@ -5,14 +5,17 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import socket
 import sys
 import termios
 from collections import deque
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Protocol
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from ring.api import capacity, problems
+from ring.api.duplex import Duplex
 from ring.api.problems import Problem
 from ring.security.peers import LOOPBACK, peer_of
 
@@ -35,7 +38,9 @@ _IDLE_S = 30.0
 """A client that takes nothing of an answer for so long is gone, or means to hold it."""
 _LINGER_S = 1.0
 _LINGER_BYTES = 4 * 1024 * 1024
+_KEEP_ALIVE = {socket.TCP_KEEPIDLE: 30, socket.TCP_KEEPINTVL: 10, socket.TCP_KEEPCNT: 3}
 _TOO_LARGE = Problem(431, f"request line and headers exceed {_HEAD_BYTES} bytes")
+_NO_BODY = Problem(400, "a request with a body may not ask for an upgrade: send no `Upgrade`")
 _TOO_MANY = Problem(503, "too many connections; try again", headers={"Retry-After": "1"})
 
 
@@ -48,6 +53,12 @@ class Link(Protocol):
 
     def expect_taking(self) -> None:
         """Ends it when the client takes nothing for a while of what there is for it."""
+        ...
+
+    def take_over(self, head: bytes) -> Duplex:
+        """Speaks HTTP no more; `head` is the last of it. For a request without a body.
+
+        Of a client that is gone already, or has been refused, nothing comes."""
         ...
 
 
@@ -69,6 +80,8 @@ class Connection(HttpToolsProtocol):
     _refusal = Problem(400, "not a valid HTTP request")
     _is_last = False
     """The answer under way was started before its request had ended."""
+    _duplex: Duplex | None = None
+    """What it has become, once it has stopped speaking HTTP."""
 
     def __init__(
         self,
@@ -101,9 +114,33 @@ class Connection(HttpToolsProtocol):
             if timer is not None:
                 timer.cancel()
         self._abandon()
+        if self._duplex is not None:
+            self._duplex.lost()
         super().connection_lost(exc)
 
+    def take_over(self, head: bytes) -> Duplex:
+        duplex = Duplex(self.transport, self.flow)
+        if self._is_over() or self.transport.is_closing():  # while the answer was being made
+            duplex.lost()
+            return duplex
+        for timer in (self._linger_timer, self._flush_timer):
+            if timer is not None:
+                timer.cancel()
+        self._head_arrived()
+        _keep_alive(self.transport)
+        self._abandon()  # the base gives no answer to what it takes for a client that is gone
+        self.transport.write(head)
+        self.flow.resume_reading()
+        self._duplex = duplex
+        return duplex
+
+    def _unsupported_upgrade_warning(self) -> None:
+        """Whoever cannot be spoken to otherwise is answered as if they had not asked."""
+
     def data_received(self, data: bytes) -> None:
+        if self._duplex is not None:
+            self._duplex.feed(data)
+            return
         if self._is_over():
             self._discard(len(data))
             return
@@ -142,6 +179,11 @@ class Connection(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         self._head_arrived()
         self._progress()
+        if self.parser.should_upgrade() and self._has_body():
+            # The parser would take the body for what comes next: whoever is behind a proxy could
+            # put a request of theirs before that of somebody else.
+            self._refusal = _NO_BODY
+            raise ValueError(self._refusal.detail)
         super().on_headers_complete()
         self._cycles.append(self.cycle)
 
@@ -172,6 +214,8 @@ class Connection(HttpToolsProtocol):
         cycle = self._cycles[0]
 
         async def send_last(message: Message) -> None:
+            if message.get("status") == HTTPStatus.SWITCHING_PROTOCOLS:
+                return  # told to those around the application; it was said by take_over
             if message["type"] != "http.response.start" or not cycle.more_body:
                 await send(message)
                 return
@@ -272,6 +316,12 @@ class Connection(HttpToolsProtocol):
         self._has_progressed = True
         self._unparsed_bytes = 0
 
+    def _has_body(self) -> bool:
+        return any(
+            name == b"transfer-encoding" or (name == b"content-length" and value.strip(b"0 \t"))
+            for name, value in self.headers
+        )
+
     def _count(self, size: int) -> None:
         self._head_bytes += size
         if self._head_bytes > _HEAD_BYTES:
@@ -291,3 +341,11 @@ class Connection(HttpToolsProtocol):
     def _head_late(self) -> None:
         self._refusal = Problem(408, f"no complete request within {_HEAD_S:g} s")
         self.send_400_response("")
+
+
+def _keep_alive(transport: asyncio.Transport) -> None:
+    """The system notices a peer that is gone without a word, whoever reads or does not."""
+    link = transport.get_extra_info("socket")
+    for name, value in _KEEP_ALIVE.items():
+        link.setsockopt(socket.IPPROTO_TCP, name, value)
+    link.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from functools import partial
 from typing import TYPE_CHECKING
@@ -16,7 +15,8 @@ from ring.api.deadline import within
 from ring.api.problems import Problem, Unread
 from ring.api.routing import Guarded, Public, Router
 from ring.api.streams import Streamed
-from ring.core.access import has_expired
+from ring.api.upgraded import Upgraded
+from ring.core.access import has_expired, seconds_left
 from ring.core.errors import HostError, UserError
 from ring.security.tokens import is_shaped, token_hash
 
@@ -118,8 +118,8 @@ class Gate:
             response = await within(self._services.request_s, _handled(route, call))
         else:
             response = await route.handler(call)
-        if isinstance(response, Streamed):
-            response.until(partial(self._lapse, caller.key))
+        if isinstance(response, Streamed | Upgraded):
+            response.until(partial(self._lapse, caller))
         return response
 
     def _authenticate(
@@ -160,10 +160,12 @@ class Gate:
             raise problems.unauthenticated()
         return message
 
-    async def _lapse(self, key: str) -> None:
-        """Waits until the token of this hash opens nothing any more."""
-        while self._valid(key) is not None:  # noqa: ASYNC110 - time alone can end it
-            await asyncio.sleep(self._services.streams.recheck_s)
+    async def _lapse(self, caller: Caller) -> None:
+        """Waits until the caller's token opens nothing any more."""
+        services = self._services
+        while (token := self._valid(caller.key)) is not None:
+            left_s = seconds_left(token.expire_at, services.clock.wall())
+            await services.streams.doubted(token.user.id, left_s)
 
 
 async def _handled(route: Guarded, call: Call) -> Response:

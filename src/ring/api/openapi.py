@@ -28,8 +28,10 @@ _ERRORS = {
     413: "Body too large",
     415: "Not JSON",
     422: "Validation failed",
+    426: "Not a WebSocket",
     429: "Too many failed logins",
     500: "Internal error",
+    502: "Nobody answers in the instance",
     503: "Too much at once",
 }
 _SWITCH: Json = {"type": "boolean"}
@@ -42,7 +44,14 @@ _PARAMETERS: Mapping[str, Json] = {
         "type": "string",
         "description": "`<n>s`, `<n>m` or `<n>h` back, or an RFC 3339 time",
     },
+    "after": {
+        "type": "string",
+        "description": "behind which entry the page begins: as the header `Link` of the one before "
+        "gives it",
+    },
     "container": {"type": "string"},
+    "instance": {"type": "string"},
+    "port": {"type": "integer", "minimum": 1, "maximum": 65535},
     "ticket": {"type": "string"},
 }
 """Those that are given once."""
@@ -112,7 +121,7 @@ def _models(routes: Sequence[Route]) -> Iterator[type]:
 
 def _success(route: Route, status: int) -> Json:
     doc = route.doc
-    if status == 204:
+    if status in {101, 204}:
         return {"description": doc.summary}
     one: Json = _ref(doc.gives) if doc.gives else {"type": "object"}
     schema: Json = {"type": "array", "items": one} if doc.listed else one

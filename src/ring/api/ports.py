@@ -9,14 +9,19 @@ if TYPE_CHECKING:
 
     from ring.core.model.capabilities import Capabilities
     from ring.core.model.deployment import Deployment
-    from ring.core.model.ids import DeploymentId
+    from ring.core.model.ids import DeploymentId, GroupKey
     from ring.core.model.observed import Instance
+    from ring.core.plan.explaining import Explained
+    from ring.engine.entering import Entering
+    from ring.engine.keeping.images import Images
+    from ring.engine.keeping.orphans import Orphans
     from ring.engine.reading.logs import Logs
     from ring.engine.sampling.statistics import Statistics
 
 
 class Engine(Protocol):
-    """Everything but image_moved, logs and the live statistics answers from memory."""
+    """Everything but image_moved, images, logs, orphans, sessions and the live statistics
+    answers from memory."""
 
     @property
     def logs(self) -> Logs: ...
@@ -24,12 +29,25 @@ class Engine(Protocol):
     @property
     def statistics(self) -> Statistics: ...
 
+    @property
+    def images(self) -> Images: ...
+
+    @property
+    def entering(self) -> Entering: ...
+
+    @property
+    def orphans(self) -> Orphans: ...
+
     def capabilities(self) -> Mapping[str, Capabilities]:
         """Of the enabled runtimes, by name."""
         ...
 
     def instances(self, deployment_id: DeploymentId) -> tuple[Instance, ...]:
         """The running ones, with their address where it is known."""
+        ...
+
+    def explain(self, key: GroupKey) -> Explained | None:
+        """Where a group stands, and why; None: it has no rows."""
         ...
 
     async def image_moved(self, deployment: Deployment) -> bool:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from starlette.responses import Response
 
-from ring.core.errors import Conflict, Denied, Lapsed, NotFound, UserError
+from ring.core.errors import Conflict, Denied, Invalid, Lapsed, NotFound, UserError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -52,8 +52,7 @@ class Unread(Problem):
 
 def invalid(violations: Sequence[Violation]) -> Problem:
     """422 with every violation."""
-    lines = [f"{each.path}: {each.message}" if each.path else each.message for each in violations]
-    return Problem(422, "\n".join(lines), title="Validation failed", violations=violations)
+    return of(Invalid(violations))
 
 
 def unauthenticated() -> Problem:
@@ -70,6 +69,8 @@ def of(error: UserError) -> Problem:
             return Problem(409, error.message, extra=error.extra)
         case Denied():
             return Problem(403, error.message, extra=error.extra)
+        case Invalid(violations=broken):
+            return Problem(422, error.message, title="Validation failed", violations=broken)
         case Lapsed():
             return unauthenticated()
         case _:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import logging
 from collections import Counter
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from starlette.responses import Response
 
+from ring.api import capacity
 from ring.api.connection import LINK
 from ring.api.problems import Problem
 from ring.core.errors import HostError
@@ -52,12 +54,17 @@ class Streams:
         self.poll_s = poll_s
         """How often a stream looks at the memory it follows."""
         self.recheck_s = recheck_s
-        """How often it is asked whether the caller may still listen."""
+        """How often it is asked whether the caller may still listen, besides when somebody's tokens
+        are revoked."""
         self.gone_s = gone_s
         """How often it is asked whether there is still something to tell of; and how long what
         there was to tell may take."""
         self._open: Counter[str] = Counter()
         """By holder."""
+        self._channels: Counter[str] = Counter()
+        """Those of them that go both ways."""
+        self._doubts: dict[str, asyncio.Event] = {}
+        """By holder: set when what their tokens have opened may be over."""
         self._closing = asyncio.Event()
 
     def close(self) -> None:
@@ -70,6 +77,18 @@ class Streams:
     async def closed(self) -> None:
         """Waits until the server stops."""
         await self._closing.wait()
+
+    def doubt(self, holder: str) -> None:
+        """Some of this holder's tokens have been revoked: whoever listens is asked at once."""
+        if doubt := self._doubts.pop(holder, None):
+            doubt.set()
+
+    async def doubted(self, holder: str, within_s: float) -> None:
+        """Waits until there is a reason to ask again whether the holder may listen, or so long."""
+        doubt = self._doubts.setdefault(holder, asyncio.Event())
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(min(within_s, self.recheck_s)):
+                await doubt.wait()
 
     async def gone(self, is_there: Callable[[], object]) -> None:
         """Waits until it is there no more, and then for what may still be said of it."""
@@ -84,15 +103,49 @@ class Streams:
         if self._open.total() >= _MOST_OPEN:
             raise busy(f"{_MOST_OPEN} streams are open: end one, or try again later")
 
+    def admit_channel(self, holder: str) -> None:
+        """The same for one that goes both ways, of which there may be fewer: nobody has more than
+        are left for all others. Raises 409 for whoever would."""
+        self.admit(holder)
+        own, left = self._channels[holder], capacity.CHANNELS - self.channels
+        if left <= 0:
+            raise busy(f"{capacity.CHANNELS} channels are open: end one, or try again later")
+        if own >= left:
+            raise Problem(
+                409,
+                f"{own} channels of this user are open, and {left} are left for all others: end a "
+                "command or a forwarded connection of yours first",
+            )
+
+    @property
+    def channels(self) -> int:
+        """How many are open that go both ways."""
+        return self._channels.total()
+
     @contextmanager
     def counted(self, holder: str) -> Iterator[None]:
-        self._open[holder] += 1
-        try:
+        with _one_more(self._open, holder):
+            try:
+                yield
+            finally:
+                if self._open[holder] == 1:
+                    self._doubts.pop(holder, None)
+
+    @contextmanager
+    def channelled(self, holder: str) -> Iterator[None]:
+        with self.counted(holder), _one_more(self._channels, holder):
             yield
-        finally:
-            self._open[holder] -= 1
-            if not self._open[holder]:
-                del self._open[holder]
+
+
+@contextmanager
+def _one_more(counter: Counter[str], holder: str) -> Iterator[None]:
+    counter[holder] += 1
+    try:
+        yield
+    finally:
+        counter[holder] -= 1
+        if not counter[holder]:
+            del counter[holder]
 
 
 def busy(detail: str) -> Problem:

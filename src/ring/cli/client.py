@@ -19,7 +19,7 @@ from ring.cli.proxies import Proxy, proxy_for
 from ring.cli.rows import parse
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from _typeshed import WriteableBuffer
 
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 CONNECT_TIMEOUT_S = 5.0
 TOTAL_TIMEOUT_S = 30.0
 STREAM_IDLE_S = 45.0  # three of the server's signs of life
+_PIECE_BYTES = 1 << 16
 LARGEST_ANSWER = 64 << 20  # bytes; of a stream: of one of its messages
 
 _ANY_ADDRESS = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - dialled, not bound
@@ -135,8 +136,8 @@ class Client:
     @contextmanager
     def stream(
         self, *segments: str, query: Iterable[tuple[str, str]] = ()
-    ) -> Iterator[tuple[Response, Iterator[bytes]]]:
-        """GET an answer that has no end: its head, and its lines as they come."""
+    ) -> Iterator[tuple[Response, Iterator[Sequence[bytes]]]]:
+        """GET an answer that has no end: its head, and its lines as many as come together."""
         budget = _Budget(self._total_timeout_s)
         with self._answer("GET", segments, query=query, body=None, budget=budget) as answer:
             budget.idle(STREAM_IDLE_S)
@@ -155,7 +156,7 @@ class Client:
         """An answer whose body is still to be read. Raises Unreachable, also for what reads it."""
         try:
             proxy = proxy_for(self._scheme, self._host, self._environ)
-            with closing(self._connection(proxy)) as connection:
+            with self._held(proxy) as connection:
                 request = _Request(method, _target(segments, query), _encode(body))
                 # The connection may have left its socket to the answer already.
                 with closing(self._ask(connection, request, proxy, budget)) as answer:
@@ -171,6 +172,12 @@ class Client:
         except ValueError as error:
             raise self._unsendable() from error
 
+    @contextmanager
+    def _held(self, proxy: Proxy | None) -> Iterator[http.client.HTTPConnection]:
+        """A connection for one request."""
+        with closing(self._connection(proxy)) as connection:
+            yield connection
+
     def _body(self, answer: http.client.HTTPResponse) -> bytes:
         """All of an answer. Raises CommandFailed when it is larger than any should be."""
         if answer.length is not None and answer.length <= LARGEST_ANSWER:
@@ -180,17 +187,25 @@ class Client:
             raise self._too_large()
         return body
 
-    def _lines(self, answer: http.client.HTTPResponse) -> Iterator[bytes]:
+    def _lines(self, answer: http.client.HTTPResponse) -> Iterator[Sequence[bytes]]:
         """Raises CommandFailed when a message of a stream, or all of a page, is too large."""
         streams = answer.headers.get_content_type() == "text/event-stream"
         left = LARGEST_ANSWER
-        while line := answer.readline(left + 1):
-            left -= len(line)
+        begun: list[bytes] = []
+        while piece := answer.read1(_PIECE_BYTES):
+            left -= len(piece)
             if left < 0:
                 raise self._too_large()
-            if streams and not line.strip():
-                left = LARGEST_ANSWER
-            yield line
+            *lines, rest = piece.split(b"\n")
+            if lines:
+                lines[0] = b"".join([*begun, lines[0]])
+                begun.clear()
+                if streams and not all(line.strip() for line in lines):
+                    left = LARGEST_ANSWER - len(rest)
+                yield lines
+            begun.append(rest)
+        if last := b"".join(begun):
+            yield [last]
 
     def _too_large(self) -> CommandFailed:
         return CommandFailed(
@@ -212,7 +227,8 @@ class Client:
             host = f"[{self._host}]" if ":" in self._host else self._host
             target = f"http://{host}:{self._port}{target}"
             headers |= {"Host": f"{host}:{self._port}", **proxy.headers}
-        self._connect(connection)
+        if connection.sock is None:
+            self._connect(connection)
         connection.sock.settimeout(budget.left())
         connection.response_class = functools.partial(_Response, budget=budget)  # type: ignore[assignment] # any callable that makes a response will do
         connection.request(request.method, target, request.body, headers)
@@ -294,7 +310,7 @@ class _Response(http.client.HTTPResponse):
         self, sock: socket.socket, *args: object, budget: _Budget, **kwargs: object
     ) -> None:
         super().__init__(sock, *args, **kwargs)  # type: ignore[arg-type] # passed through as http.client gave them
-        self.fp = io.BufferedReader(_Timed(self.fp.detach(), sock, budget))
+        self.fp = io.BufferedReader(_Timed(self.fp.detach(), sock, budget), _PIECE_BYTES)
 
 
 class _Timed(io.RawIOBase):

@@ -27,3 +27,9 @@ CREDENTIAL_STATUS = {"active": GREEN, "revoked": RED, "expired": RED}
 """Of tokens and webhooks."""
 DELIVERY_STATUS = {"delivered": GREEN, "dead": RED}
 CHECK_STATUS = {"success": GREEN, "failed": RED, "timeout": RED}
+STATE = {
+    **dict.fromkeys(("ready", "completed"), GREEN),
+    **dict.fromkeys(("progressing", "waiting"), YELLOW),
+    "failed": RED,
+}
+"""Of `ring deployment why`."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from ring.cli.failures import AUTH, NOT_FOUND, CommandFailed, item_failed
@@ -63,7 +64,7 @@ class Feed:
             self.streams = response.headers.get("content-type", "").startswith(_STREAM)
             if not self.streams:
                 return
-            for message in messages(lines):
+            for message in chain.from_iterable(messages(lines)):
                 if message.event == "end":
                     raise self._refused(404)
                 yield from self._take([one_object(self._entry(message.data))])

@@ -14,6 +14,7 @@ from ring.cli.failures import CommandFailed, item_failed
 from ring.cli.problems import trouble
 from ring.cli.rows import Row, members, objects, one_object, parse
 from ring.cli.sse import messages
+from ring.cli.text import one_line
 from ring.clock import rfc3339
 from ring.core.logs import Bookmark, moment_of
 from ring.core.model.status import FINAL
@@ -39,12 +40,14 @@ class LogFeed:
         self._session = session
         self._typed = typed
         self._asked = asked
-        self._bookmark = Bookmark()
+        self._bookmark: Bookmark[tuple[object, object]] = Bookmark()
         self._began: datetime | None = None
         """When the server first answered, by its own clock."""
         self.streams = True
         """Until the server turns out not to stream."""
         self.is_gone = False
+        self.missed: list[str] = []
+        """Where lines may be missing, until somebody has said so."""
 
     @property
     def has_begun(self) -> bool:
@@ -54,7 +57,7 @@ class LogFeed:
         """A page as it was asked for. Raises CommandFailed for any answer but a page."""
         return self._page(self._asked)
 
-    def entries(self, body: bytes) -> list[Row]:
+    def entries(self, body: bytes | str) -> list[Row]:
         return objects(self._decode(body))
 
     def more(self) -> list[Row]:
@@ -64,8 +67,8 @@ class LogFeed:
         self._bookmark.forget_unseen()
         return fresh
 
-    def live(self) -> Iterator[Row]:
-        """What there is and what comes, as it comes; ends when the server ends it.
+    def live(self) -> Iterator[list[Row]]:
+        """What there is and what comes, as many as come together; ends when the server ends it.
 
         Raises CommandFailed for any other answer.
         """
@@ -77,18 +80,23 @@ class LogFeed:
             self._expect(response)
             self.streams = response.headers.get("content-type", "").startswith(_STREAM)
             if not self.streams:
-                fresh = self._fresh(b"".join(lines))
+                fresh = self._fresh(b"\n".join(line for some in lines for line in some))
                 self._begin(response)
-                yield from fresh
+                yield fresh
                 return
             self._begin(response)
-            for message in messages(lines):
-                if message.event == "end":
+            for some in messages(lines):
+                for gap in (
+                    one_object(self._decode(text)) for event, text in some if event == "gap"
+                ):
+                    self.missed.append(
+                        _span(gap.get("instance"), gap.get("after"), gap.get("before"))
+                    )
+                texts = [text for event, text in some if event == "message"]
+                yield self._fresh(f"[{','.join(texts)}]")
+                if any(event == "end" for event, _ in some):
                     self.is_gone = True
                     return
-                entry = one_object(self._decode(message.data))
-                if self._is_new(entry):
-                    yield entry
 
     def is_over(self) -> bool:
         """Whether nothing will be written any more."""
@@ -131,8 +139,11 @@ class LogFeed:
         since = (self._began or datetime.now(UTC)) if last is None else last - _OVERLAP
         return {**self._asked, "tail": _ALL, "since": rfc3339(since)}
 
-    def _fresh(self, body: bytes) -> list[Row]:
-        return [entry for entry in self.entries(body) if self._is_new(entry)]
+    def _fresh(self, body: bytes | str) -> list[Row]:
+        fresh = [entry for entry in self.entries(body) if self._is_new(entry)]
+        for (instance, _), after, before in self._bookmark.gaps():
+            self.missed.append(_span(instance, rfc3339(after), rfc3339(before)))
+        return fresh
 
     def _is_new(self, entry: Row) -> bool:
         source = (entry.get("instance"), entry.get("stream"))
@@ -145,6 +156,10 @@ class LogFeed:
             return parse(text)
         except ValueError as error:
             raise self._session.client.not_json() from error
+
+
+def _span(instance: object, after: object, before: object) -> str:
+    return f"{one_line(instance)} between {one_line(after)} and {one_line(before)}"
 
 
 def _date(response: Response) -> datetime:

@@ -64,8 +64,8 @@ class _Follower:
         return self._is_over or self._session.out.closed
 
     def _stream(self) -> None:
-        for entry in self._feed.live():
-            show(self._session, [entry])
+        for entries in self._feed.live():
+            self._show(entries)
             self._trouble = None
             if self._session.out.closed:
                 return
@@ -75,8 +75,14 @@ class _Follower:
         """The look at the deployment comes first: what is written later is no last line."""
         is_over = self._feed.is_over()
         if not self._feed.is_gone:
-            show(self._session, self._feed.more())
+            self._show(self._feed.more())
         self._is_over = is_over
+
+    def _show(self, entries: Iterable[Row]) -> None:
+        missed, self._feed.missed = self._feed.missed, []
+        for span in missed:
+            self._session.err.line(f"Warning: lines may be missing of {span}")
+        show(self._session, entries)
 
     def _attempt(self, act: Callable[[], None]) -> None:
         try:

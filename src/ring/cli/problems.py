@@ -33,6 +33,12 @@ def trouble(response: Response) -> str:
     return one_line(problem.get("detail") or "") if problem else ""
 
 
+def detail(response: Response) -> str:
+    """What the server says of any refusal, in one line; empty where it says nothing."""
+    problem = _problem(response)
+    return one_line(problem.get("detail") or "") if problem else ""
+
+
 def references(response: Response) -> list[str]:
     """What still uses an object that was to be deleted, one line each; none for other answers."""
     problem = _problem(response) if response.status == 409 else None

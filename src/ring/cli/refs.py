@@ -29,14 +29,18 @@ def deployment_id(session: Session, typed: str) -> str:
     return _by_prefix(session, typed)
 
 
-def _by_name(session: Session, typed: str, namespace: str, name: str) -> str:
-    rows = _find(session, typed, [("namespace", namespace), ("name", name)])
-    live = [
+def rows_of_name(session: Session, typed: str, namespace: str, name: str) -> list[Row]:
+    """Every row of a deployment, deleted ones among them. Raises CommandFailed."""
+    return [
         row
-        for row in rows
+        for row in _find(session, typed, [("namespace", namespace), ("name", name)])
         if (row.get("namespace"), row.get("name")) == (namespace, name)
-        and row.get("status") != "deleted"
     ]
+
+
+def _by_name(session: Session, typed: str, namespace: str, name: str) -> str:
+    rows = rows_of_name(session, typed, namespace, name)
+    live = [row for row in rows if row.get("status") != "deleted"]
     if not live:
         raise item_failed("deployment", typed, 404)
     return identity(max(live, key=lambda row: str(row.get("created_at"))))

@@ -54,6 +54,11 @@ def mapping(value: object) -> Row:
     return value if isinstance(value, dict) else {}
 
 
+def whole_number(value: object) -> int:
+    """A member that holds an integer; 0 when it holds something else."""
+    return value if isinstance(value, int) and not isinstance(value, bool) else 0
+
+
 def identity(row: Row) -> str:
     """The id of an object that is to be acted on. Raises CommandFailed when it has none."""
     found = row.get("id")

@@ -33,6 +33,8 @@ class Session:
     err: Terminal
     pause: Callable[[float], None] = time.sleep
     """Waits the seconds between two polls of a follow mode."""
+    now: Callable[[], float] = time.monotonic
+    """Seconds on the clock that a wait is measured by."""
     config: str | None = None
     context_name: str | None = None
     json: bool = False
@@ -100,9 +102,11 @@ class Session:
         """GET, with the response's warnings shown."""
         return self.noted(self.client.get(*segments, query=query))
 
-    def post(self, *segments: str, body: object = None) -> Response:
+    def post(
+        self, *segments: str, body: object = None, query: Iterable[tuple[str, str]] = ()
+    ) -> Response:
         """POST, with the response's warnings shown."""
-        return self.noted(self.client.post(*segments, body=body))
+        return self.noted(self.client.post(*segments, body=body, query=query))
 
     def put(self, *segments: str, body: object) -> Response:
         """PUT, with the response's warnings shown."""

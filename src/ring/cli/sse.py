@@ -13,20 +13,24 @@ class Message(NamedTuple):
     data: str
 
 
-def messages(lines: Iterable[bytes]) -> Iterator[Message]:
-    """Each message once its closing blank line is there; comments are signs of life alone."""
+def messages(batches: Iterable[Iterable[bytes]]) -> Iterator[list[Message]]:
+    """The messages whose closing blank lines came together; comments are signs of life alone."""
     event = "message"
     data: list[str] = []
-    for raw in lines:
-        line = raw.decode("utf-8", "replace").rstrip("\r\n")
-        if not line:
-            if data:
-                yield Message(event, "\n".join(data))
-            event, data = "message", []
-            continue
-        field, _, value = line.partition(":")
-        value = value.removeprefix(" ")
-        if field == "data":
-            data.append(value)
-        elif field == "event":
-            event = value
+    for lines in batches:
+        whole = []
+        for raw in lines:
+            line = raw.decode("utf-8", "replace").rstrip("\r\n")
+            if not line:
+                if data:
+                    whole.append(Message(event, "\n".join(data)))
+                event, data = "message", []
+                continue
+            field, _, value = line.partition(":")
+            value = value.removeprefix(" ")
+            if field == "data":
+                data.append(value)
+            elif field == "event":
+                event = value
+        if whole:
+            yield whole

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
+import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
+from urllib.parse import parse_qsl
 
 from ring.cli.failures import global_list_failed, item_failed, scoped_list_failed
 from ring.cli.problems import trouble
@@ -17,6 +20,13 @@ if TYPE_CHECKING:
     from ring.cli.client import Response
     from ring.cli.rows import Row
     from ring.cli.session import Session
+
+
+_PAGE = 1000
+"""Entries that are asked for at once: the most there are in a page."""
+_MOST_PAGES = 1000
+_NEXT = re.compile(r'<\?([^<>]+)>; rel="next"')
+"""The header `Link` of a page that is not the last."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,6 +81,24 @@ def global_list(session: Session, kinds: str) -> Response:
     if not response.ok:
         raise global_list_failed(kinds, response.status, trouble(response))
     return response
+
+
+def paged_list(session: Session, kinds: str, *segments: str) -> Response:
+    """All pages of a list of what belongs to no namespace, as one. Raises CommandFailed."""
+    rows: list[Row] = []
+    query = [("limit", str(_PAGE))]
+    for turn in range(_MOST_PAGES):
+        response = session.get(*segments, query=query)
+        if not response.ok:
+            raise global_list_failed(kinds, response.status, trouble(response))
+        following = _NEXT.fullmatch(response.headers.get("link", ""))
+        if turn == 0 and following is None:
+            return response
+        rows += objects(session.client.decode(response))
+        if following is None:
+            break
+        query = parse_qsl(following[1])
+    return response._replace(body=json.dumps(rows, ensure_ascii=False).encode())
 
 
 def one_item(

@@ -3,6 +3,7 @@ and when a token has run out."""
 
 from __future__ import annotations
 
+import math
 from datetime import datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING
@@ -18,6 +19,10 @@ class Scope(StrEnum):
 
     DEPLOYMENTS_READ = "deployments:read"
     DEPLOYMENTS_WRITE = "deployments:write"
+    DEPLOYMENTS_EXEC = "deployments:exec"
+    """To run commands inside instances: never implied, and never a viewer's."""
+    DEPLOYMENTS_FORWARD = "deployments:forward"
+    """To reach ports of instances that are not published: the same."""
     SECRETS_READ = "secrets:read"
     SECRETS_WRITE = "secrets:write"
     CONFIGS_READ = "configs:read"
@@ -35,10 +40,11 @@ class Scope(StrEnum):
 
 _READS = frozenset(scope for scope in Scope if scope.endswith(":read"))
 _WRITES = frozenset(scope for scope in Scope if scope.endswith(":write"))
+_ENTRIES = frozenset({Scope.DEPLOYMENTS_EXEC, Scope.DEPLOYMENTS_FORWARD})
 
 ROLES: Mapping[str, frozenset[Scope]] = {
     "admin": frozenset({Scope.ADMIN}),
-    "operator": _READS | _WRITES - {Scope.USERS_WRITE},
+    "operator": (_READS | _WRITES | _ENTRIES) - {Scope.USERS_WRITE},
     "viewer": _READS,
 }
 
@@ -67,10 +73,15 @@ def reaches(namespaces: Collection[str], namespace: str) -> bool:
 
 def has_expired(expire_at: str | None, now: datetime) -> bool:
     """An expiry that cannot be read, or has no offset, counts as passed."""
+    return seconds_left(expire_at, now) <= 0
+
+
+def seconds_left(expire_at: str | None, now: datetime) -> float:
+    """Until it has expired; infinity where it does not, 0 where it has."""
     if expire_at is None:
-        return False
+        return math.inf
     try:
         moment = datetime.fromisoformat(expire_at)
     except ValueError:
-        return True
-    return moment.tzinfo is None or moment <= now
+        return 0.0
+    return 0.0 if moment.tzinfo is None else max(0.0, (moment - now).total_seconds())

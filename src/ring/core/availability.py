@@ -6,15 +6,8 @@ the value says. Not used is: absent, null, false, an empty list or object.
 
 from __future__ import annotations
 
-from ring.core.rules.security import SETTINGS
-
 UNAVAILABLE: frozenset[str] = frozenset(
     {
-        "kind=job",
-        "volumes.driver=nfs",
-        "volumes.relabel",
-        "ports.range",
-        "network.mode=host",
         "network.mode=none",
         "network.mode=shared",
         "network.share",
@@ -25,12 +18,6 @@ UNAVAILABLE: frozenset[str] = frozenset(
         "network.dns",
         "network.attach",
         "network.policy",
-        "health_checks",
-        "autoscale",
-        "config.use_host_auth",
-        "config.user",
-        "security",
-        *SETTINGS,
     }
 )
 """Field paths without indices and map keys; `path=value` for a single value of a field."""

@@ -138,11 +138,7 @@ def _spread_ports(data: Any, fitting: Fitting) -> list[int]:
     """Replaces port ranges in the body. For each port, the index of the entry it comes from."""
     if not (isinstance(data, dict) and isinstance(data.get("ports"), list)):
         return []
-    spread = port_ranges.spread(
-        data["ports"],
-        available="ports.range" not in fitting.unavailable,
-        most=most_items("ports"),
-    )
+    spread = port_ranges.spread(data["ports"], most=most_items("ports"))
     data["ports"] = spread.items
     fitting.violations.extend(spread.violations)
     fitting.broken.extend(("ports", index) for index in spread.broken)

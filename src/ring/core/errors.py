@@ -5,6 +5,7 @@ RingError
 │   ├── NotFound
 │   ├── Conflict
 │   ├── Denied
+│   ├── Invalid
 │   └── Lapsed
 ├── HostError      this machine: a file, a port, a lock
 └── EngineError    a container engine refused, failed or is away (runtimes.base)
@@ -15,7 +16,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
+
+    from ring.core.violations import Violation
 
 
 class RingError(Exception):
@@ -49,6 +52,15 @@ class Conflict(UserError):
 
 class Denied(UserError):
     """The caller may not do this."""
+
+
+class Invalid(UserError):
+    """Rules are broken, each where it says."""
+
+    def __init__(self, violations: Sequence[Violation]) -> None:
+        lines = (f"{one.path}: {one.message}" if one.path else one.message for one in violations)
+        super().__init__("\n".join(lines))
+        self.violations = tuple(violations)
 
 
 class Lapsed(UserError):

@@ -10,17 +10,19 @@ import re
 from collections import Counter
 from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
 
 from ring.core.errors import UserError
 from ring.core.model.logs import LogLevel, LogRecord
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     from ring.core.model.ids import InstanceName
-    from ring.core.model.logs import LogLine
+    from ring.core.model.logs import LogLine, Stream
 
+Source = TypeVar("Source")
+"""Hashable."""
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 LONGEST_LINE_BYTES = 64 * 1024
 """What a line has beyond is dropped."""
@@ -68,6 +70,8 @@ _MARKS_LAST = (
     (" DEBUG ", LogLevel.DEBUG),
     ("DEBUG:", LogLevel.DEBUG),
 )
+_HINTS = re.compile(r"[\[{<:RIDK]")
+"""Without any of these a line has no mark: most lines are looked at once instead of often."""
 _WORDS: Mapping[str, LogLevel] = MappingProxyType(
     {
         **dict.fromkeys(("trace", "verbose", "debug"), LogLevel.DEBUG),
@@ -88,8 +92,8 @@ def text_of(raw: bytes) -> str | None:
     if len(line) > LONGEST_LINE_BYTES:
         # Not in the middle of a character: that would be replaced, though nothing is wrong.
         line = _whole_characters(line[: LONGEST_LINE_BYTES + 1])
-    text = line.decode(errors="replace")
-    return text if text.strip() else None
+    text = line.decode("utf-8", "replace")
+    return None if not text or text.isspace() else text
 
 
 def _whole_characters(line: bytes) -> bytes:
@@ -103,6 +107,8 @@ def _whole_characters(line: bytes) -> bytes:
 
 def level_of(message: str) -> LogLevel:
     """What the line says of itself: a structured line by its own word, else by the first mark."""
+    if not _HINTS.search(message):
+        return LogLevel.UNKNOWN
     # A kernel's `BUG:` also stands at the end of `DEBUG:`, which says something else.
     without_debug = message.replace("DEBUG:", " ")
     return (
@@ -144,12 +150,17 @@ def _by_priority(message: str) -> LogLevel | None:
     return _PRIORITIES[int(found[1])]
 
 
-def record(instance: InstanceName, line: LogLine) -> LogRecord:
-    """The line as people are given it."""
-    timestamp: datetime | str | None = line.at
-    if timestamp is None and (spoken := _SPOKEN_TIME.search(line.message)):
-        timestamp = spoken[0]
-    return LogRecord(instance, line.message, level_of(line.message), timestamp, line.stream)
+def records(instance: InstanceName, lines: Iterable[LogLine]) -> list[LogRecord]:
+    """The lines as people are given them."""
+    return [
+        LogRecord(instance, message, level_of(message), at or _spoken_time(message), stream)
+        for stream, message, at in lines
+    ]
+
+
+def _spoken_time(message: str) -> str | None:
+    spoken = _SPOKEN_TIME.search(message)
+    return None if spoken is None else spoken[0]
 
 
 def parse_since(text: str, now: datetime) -> datetime:
@@ -179,7 +190,15 @@ def moment_of(timestamp: object) -> datetime | None:
         return None
 
 
-class Bookmark:
+class Gap(NamedTuple, Generic[Source]):
+    """Between two lines of a source that were taken, others may have been that are kept no more."""
+
+    source: Source
+    after: datetime
+    before: datetime
+
+
+class Bookmark(Generic[Source]):
     """Where the reading of several sources stands: what is read again is told from what is new.
 
     A source is whatever keeps its own order, such as one stream of one instance. After `resume`,
@@ -187,17 +206,37 @@ class Bookmark:
     """
 
     def __init__(self) -> None:
-        self._places: dict[Hashable, _Place] = {}
+        self._places: dict[Source, _Place] = {}
+        self._gaps: list[Gap[Source]] = []
 
-    def takes(self, source: Hashable, at: datetime | None, message: str) -> bool:
+    def takes(self, source: Source, at: datetime | None, message: str) -> bool:
         """Whether this line is new; it is taken then. A line without a time always is."""
         if at is None:
             return True
-        place = self._places.get(source)
-        if place is None:
-            place = self._places[source] = _Place(at)
+        place = self._place(source, at)
         place.confirmed = True
+        if place.has_lost_its_line(at):
+            self._gaps.append(Gap(source, place.at, at))
         return place.takes(at, message)
+
+    def fresh(self: Bookmark[Stream], lines: Sequence[LogLine]) -> Sequence[LogLine]:
+        """Those of one instance that are new, and taken with this. Its streams are the sources."""
+        if any(place.known is not None for place in self._places.values()):
+            return [line for line in lines if self.takes(line.stream, line.at, line.message)]
+        for stream in {line.stream for line in lines}:
+            timed = [(at, said) for source, said, at in lines if source == stream and at]
+            if timed:
+                self._place(stream, timed[0][0]).take(timed)
+        return lines
+
+    def gaps(self) -> Sequence[Gap[Source]]:
+        """Those that were met since this was last asked.
+
+        A source that is read again begins with the lines that were taken last. Where it begins
+        after them, they are kept no more, and what came between them and this is not either.
+        """
+        gaps, self._gaps = self._gaps, []
+        return gaps
 
     def resume(self) -> None:
         """What comes next may have been read before."""
@@ -212,6 +251,12 @@ class Bookmark:
         """From when on to read again, so that nothing is missed. None: nothing was read."""
         return min((place.at for place in self._places.values()), default=None)
 
+    def _place(self, source: Source, at: datetime) -> _Place:
+        place = self._places.get(source)
+        if place is None:
+            place = self._places[source] = _Place(at)
+        return place
+
 
 class _Place:
     """The newest time of one source, and the lines that were taken with it."""
@@ -220,8 +265,9 @@ class _Place:
 
     def __init__(self, at: datetime) -> None:
         self.at = at
-        self.taken: Counter[str] = Counter()
-        self.known: Counter[str] | None = None
+        self.taken: Counter[int] = Counter()
+        """By their hashes: an engine that tells whole seconds has many lines of one time."""
+        self.known: Counter[int] | None = None
         """While reading again: lines of the newest time that are still to come a second time."""
         self.confirmed = True
 
@@ -229,12 +275,26 @@ class _Place:
         self.known = Counter(self.taken)
         self.confirmed = False
 
+    def has_lost_its_line(self, at: datetime) -> bool:
+        """While reading again: a line of this time is there, and those that are known are not."""
+        return self.known is not None and at > self.at and self.known.total() > 0
+
+    def take(self, lines: Sequence[tuple[datetime, str]]) -> None:
+        """As `takes` each of them, while nothing is read again."""
+        newest = max(lines)[0]
+        if newest > self.at:
+            self.at = newest
+            self.taken.clear()
+        if newest == self.at:
+            self.taken.update([hash(message) for at, message in lines if at == newest])
+
     def takes(self, at: datetime, message: str) -> bool:
+        line = hash(message)
         if self.known is not None:
             if at < self.at:
                 return False
-            if at == self.at and self.known[message] > 0:
-                self.known[message] -= 1
+            if at == self.at and self.known[line] > 0:
+                self.known[line] -= 1
                 return False
             if at > self.at:
                 self.known = None
@@ -242,5 +302,5 @@ class _Place:
             self.at = at
             self.taken.clear()
         if at == self.at:
-            self.taken[message] += 1
+            self.taken[line] += 1
         return True

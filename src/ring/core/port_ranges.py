@@ -29,7 +29,7 @@ def is_range(value: object) -> bool:
     return isinstance(value, str) and _RANGE.fullmatch(value) is not None
 
 
-def spread(ports: list[Any], *, available: bool, most: int) -> Spread:
+def spread(ports: list[Any], *, most: int) -> Spread:
     """Every range replaced by its ports; a range that is refused by a stand-in.
 
     Violations name the index of the stand-in: `origin` leads back to the body. More than `most`
@@ -44,7 +44,7 @@ def spread(ports: list[Any], *, available: bool, most: int) -> Spread:
             result.origin.append(index)
             continue
         place = len(result.items)
-        singles = _singles(item, place) if available else _not_available(place)
+        singles = _singles(item, place)
         if isinstance(singles, Violation):
             result.violations.append(singles)
             result.broken.append(place)
@@ -87,11 +87,3 @@ def _singles(item: dict[str, Any], index: int) -> Violation | list[dict[str, Any
 
 def _invalid(index: int, message: str) -> Violation:
     return Violation(f"ports[{index}]", "deployment.ports.range.invalid", message)
-
-
-def _not_available(index: int) -> Violation:
-    return Violation(
-        f"ports[{index}]",
-        "deployment.ports.range.not_available",
-        "ports range is not available in this version of Ring",
-    )

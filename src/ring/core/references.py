@@ -37,15 +37,17 @@ def inputs(spec: DeploymentSpec) -> frozenset[Reference]:
     return frozenset(each for each in _references(spec) if each.kind != "volume")
 
 
-def have_changed(recorded: Mapping[Reference, Stamp | None], now: Inputs) -> bool:
-    """Whether a row made with what is recorded would be made with something else now.
+def changed_among(recorded: Mapping[Reference, Stamp | None], now: Inputs) -> tuple[Reference, ...]:
+    """What a row made with what is recorded would find to be something else now.
 
     One that is gone is no change: what runs keeps what it was given, and a row in its place could
     only wait. One that was missing is recorded when it first appears (store.inputs), because that
     is the one the row waited for.
     """
-    return any(
-        stamp is not None and recorded.get(reference) != stamp for reference, stamp in now.items()
+    return tuple(
+        reference
+        for reference, stamp in now.items()
+        if stamp is not None and recorded.get(reference) != stamp
     )
 
 

@@ -9,7 +9,7 @@ import asyncio
 from importlib.metadata import entry_points
 from typing import TYPE_CHECKING
 
-from ring.doctor import containers, microvms, server
+from ring.doctor import containers, microvms, orphans, server
 from ring.doctor.host import Host
 from ring.doctor.microvms import Machine
 from ring.doctor.process import server_process
@@ -19,6 +19,7 @@ from ring.settings import config_dir
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from ring.runtimes.base import Runtime
     from ring.settings import ServerSettings
     from ring.settings.sources import Environ
 
@@ -53,7 +54,11 @@ async def look(config: Path | None, context: str | None, host: Host) -> tuple[Gr
         tables = known.settings.runtimes
         chosen = [name for name in TITLES if tables[name].enabled] or WITHOUT_CHOICE
         for name in chosen:
-            probes = (*_probes(name, known.settings, host), *_standing(name))
+            probes = (
+                *_probes(name, known.settings, host),
+                *_orphans(name, known.settings),
+                *_standing(name),
+            )
             groups.append(examined(TITLES[name], probes))
     return tuple(await asyncio.gather(*groups))
 
@@ -72,6 +77,19 @@ def _probes(name: str, settings: ServerSettings, host: Host) -> tuple[Probe, ...
     if name == "firecracker":
         return microvms.firecracker(host, machine)
     return microvms.cloud_hypervisor(host, machine)
+
+
+def _orphans(name: str, settings: ServerSettings) -> tuple[Probe, ...]:
+    """Where a server has run: what it has left on the engine."""
+    adapters = {point.name: point for point in entry_points(group="ring.runtimes")}
+    if name not in adapters or not settings.database_path.exists():
+        return ()
+
+    def opened() -> Runtime:
+        runtime: Runtime = adapters[name].load()(settings.runtimes[name].options)
+        return runtime
+
+    return (orphans.on_engine(settings.database_path, name, opened),)
 
 
 def _standing(name: str) -> tuple[Probe, ...]:

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from ring.runtimes.docker.adapter import DockerRuntime
 
 CONTAINERD_SOCKET = "/run/containerd/containerd.sock"
+NOTICES_S = 3.0
+"""Within PROBE_S. Podman asks a package manager for some of what it tells with them."""
 NEEDED_PLUGINS = ("bridge", "host-local", "loopback")
 RULE_PLUGINS = ("portmap", "firewall")
 
@@ -76,7 +78,7 @@ def podman(host: Host, options: Mapping[str, object]) -> tuple[Probe, ...]:
     """The engine over its socket; for an engine of a user, what keeps it running, too."""
     written = str(options.get("host") or "")
     probes: tuple[Probe, ...] = (
-        Probe("socket", lambda: _podman_socket(host, written)),
+        Probe("socket", lambda: _podman_socket(host, written, options)),
         *_common(host),
     )
     if os.getuid() == 0:
@@ -90,23 +92,32 @@ def podman(host: Host, options: Mapping[str, object]) -> tuple[Probe, ...]:
     )
 
 
-async def _podman_socket(host: Host, written: str) -> Check:
-    from ring.runtimes.docker.adapter import DockerRuntime
-    from ring.runtimes.docker.connection import parse_host
+async def _podman_socket(host: Host, written: str, options: Mapping[str, object]) -> Check:
+    from ring.runtimes.podman.adapter import from_options
 
     place = await asyncio.to_thread(podman_host, written, host.environ, root=host.root)
     scope = "" if os.getuid() == 0 else "--user "
     try:
-        runtime = DockerRuntime(parse_host(place))
+        runtime = from_options({**options, "host": place})
         try:
             version = await runtime.version()
             await runtime.ping()
+            notices = await _notices(runtime)
         finally:
             await runtime.close()
     except RingError as error:
         hint = f"systemctl {scope}start podman.socket"
         return failed("socket", f"{place}: {error.message} (start it: `{hint}`)")
-    return passed("socket", f"{version} at {place}")
+    return passed("socket", "; ".join([f"{version} at {place}", *notices]))
+
+
+async def _notices(runtime: DockerRuntime) -> tuple[str, ...]:
+    """None where it takes too long to tell: it answers, and that is what is asked."""
+    try:
+        async with asyncio.timeout(NOTICES_S):
+            return await runtime.notices()
+    except TimeoutError:
+        return ()
 
 
 def _user() -> str:

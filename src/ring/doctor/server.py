@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ring.core.errors import RingError
+from ring.doctor.orphans import in_files
 from ring.doctor.pools import NAME as POOLS
 from ring.doctor.pools import address_pools
 from ring.doctor.report import Check, Probe, failed, passed, quick, told
@@ -65,6 +66,8 @@ def probes(told_: Told, host: Host) -> tuple[Probe, ...]:
     if settings is not None:
         conf_dir = str(settings.runtimes["containerd"].options.get("cni_conf_dir", CNI_CONF_DIR))
         found.append(quick(POOLS, lambda: address_pools(host, settings.network, conf_dir)))
+        if settings.database_path.exists():
+            found.append(in_files(settings.database_path, settings.files_dir))
         if not any(table.enabled for table in settings.runtimes.values()):
             found.append(told(_none_enabled()))
     return tuple(found)

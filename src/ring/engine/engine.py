@@ -10,19 +10,32 @@ import random
 from typing import TYPE_CHECKING
 
 from ring.core.errors import HostError
+from ring.core.keeping import Policy
 from ring.core.model.observed import State
 from ring.core.plan.planner import plan
+from ring.engine.autoscaling import Autoscaler
 from ring.engine.delivering.deliveries import Deliveries
 from ring.engine.delivering.posting import Poster
+from ring.engine.entering import Entering
 from ring.engine.inputs import Inputs
 from ring.engine.journal import Journal
+from ring.engine.keeping.claims import Claims
+from ring.engine.keeping.images import Images
+from ring.engine.keeping.orphans import Orphans
+from ring.engine.observing.latecomers import Latecomers
+from ring.engine.observing.lost_volumes import LostVolumes
 from ring.engine.observing.observer import Observer
-from ring.engine.observing.orphans import Orphans
 from ring.engine.operating.admission import Admission
 from ring.engine.operating.executor import RuntimeExecutor
+from ring.engine.operating.imaging import asks_host, host_login
 from ring.engine.operating.operations import Operations
 from ring.engine.operating.resolving import Resolver, Unresolved, has_files
 from ring.engine.operating.starting import Starter
+from ring.engine.operating.warnings import Warnings
+from ring.engine.probing.prober import Prober
+from ring.engine.probing.probes import Probes
+from ring.engine.probing.results import Results
+from ring.engine.probing.retention import Retention
 from ring.engine.reading.logs import Logs
 from ring.engine.reconciler import Reconciler, random_suffix
 from ring.engine.sampling.statistics import Statistics
@@ -30,17 +43,20 @@ from ring.engine.wakeups import Wakeups
 from ring.runtimes.base import RuntimeFailure
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Mapping
+    from collections.abc import Callable, Coroutine, Iterable, Mapping
 
     from ring.clock import Clock
     from ring.core.model.capabilities import Capabilities
     from ring.core.model.deployment import Deployment
     from ring.core.model.ids import DeploymentId, GroupKey
     from ring.core.model.observed import Instance
+    from ring.core.plan.explaining import Explained
     from ring.core.plan.view import Limits, NameSource, Now, Plan, View
     from ring.engine.operating.files import Files
+    from ring.engine.probing.prober import Probe
     from ring.engine.reconciler import Passed
     from ring.engine.sampling.machine import Machine
+    from ring.runtimes.base import Runtime
     from ring.runtimes.registry import Registry
     from ring.store.store import Store
 
@@ -83,8 +99,13 @@ class Engine:
         jitter: Callable[[], float] = spread,
         machine: Machine | None = None,
         passed: Passed | None = None,
+        probe: Probe | None = None,
+        late: Callable[[float], None] = lambda _: None,
+        image_policy: Policy | None = None,
     ) -> None:
-        """passed: is told of every pass that had something to do."""
+        """passed: is told of every pass that had something to do. probe: runs one health check, in
+        place of the engine's own probes. late: is told by how many seconds each of them began late.
+        """
         self._store = store
         self._runtimes = runtimes
         self._tasks: asyncio.TaskGroup | None = None
@@ -96,7 +117,8 @@ class Engine:
         self._journal = Journal(store)
         self._poster = Poster()
         self._deliveries = Deliveries(store.webhooks, clock, self._poster, interval_s=interval_s)
-        orphans = Orphans(store, self._spawn)
+        self._latecomers = Latecomers(store, self._spawn)
+        self._lost_volumes = LostVolumes(store, self._spawn)
         self.observers: dict[str, Observer] = {
             name: Observer(
                 runtime,
@@ -105,7 +127,8 @@ class Engine:
                 self._journal,
                 interval_s=interval_s,
                 changed=self._changed,
-                resynced=orphans.look,
+                resynced=self._listed,
+                destroyed=self._lost_volumes.gone,
                 jitter=jitter,
             )
             for name, runtime in runtimes.items()
@@ -114,7 +137,13 @@ class Engine:
         self.statistics = Statistics(
             store, runtimes, self.observers, clock, interval_s=interval_s, machine=machine
         )
+        self.autoscaler = Autoscaler(
+            store, clock, snapshot=lambda: self.statistics.snapshot, wake=self.wake
+        )
+        self.orphans = Orphans(store, runtimes, clock, files)
         self._resolver = Resolver(store, self._inputs)
+        claims = Claims()
+        self.images = Images(store, runtimes, clock, claims, image_policy or Policy())
         self._starter = Starter(
             store.server_id,
             clock,
@@ -122,8 +151,12 @@ class Engine:
             resolver=self._resolver,
             files=files,
             journal=self._journal,
+            warnings=Warnings(self._journal, store.was_told),
             limits=limits,
-            default_host_ip=default_host_ip,
+            host_ip_of=lambda name: store.namespace_network(name).host_ip or default_host_ip,
+            claims=claims,
+            pulled=self.images.note_pull,
+            made=self._lost_volumes.keep,
         )
         executor = RuntimeExecutor(store, runtimes, self.observers, self._starter)
         self.operations = Operations(
@@ -133,6 +166,20 @@ class Engine:
             ended=self.wake,
             widths=widths or lane_widths(),
         )
+        self._probes = Probes(runtimes, self._resolver.mounted_secrets)
+        self._results = Results(store)
+        self._retention = Retention(store, clock)
+        self.prober = Prober(
+            store,
+            clock,
+            self.observers,
+            probe=probe or self._probes.run,
+            results=self._results,
+            wake=self.wake,
+            jitter=lambda: 1 + (jitter() - 1) / 4,  # ±5 %
+            late=late,
+        )
+        self.entering = Entering(runtimes, self.observers, self.prober.states)
         self.reconciler = Reconciler(
             store,
             clock,
@@ -140,6 +187,7 @@ class Engine:
             operations=self.operations,
             observers=self.observers,
             inputs=self._inputs,
+            prober=self.prober,
             purged=self._purged,
             limits=limits,
             names=names,
@@ -164,6 +212,11 @@ class Engine:
             return ()
         return tuple(i for i in observer.instances(deployment_id) if i.state is State.RUNNING)
 
+    def explain(self, key: GroupKey) -> Explained | None:
+        """Where a group stands, and why; None: it has no rows. From memory."""
+        explained = self.reconciler.explain(key)
+        return None if explained is None else self._starter.pull_news.beside(explained)
+
     async def image_moved(self, row: Deployment) -> bool:
         """The registry says another digest for the row's tag; False where it cannot be asked."""
         runtime = self._runtimes.get(row.spec.runtime)
@@ -172,6 +225,8 @@ class Engine:
         try:
             async with asyncio.timeout(REGISTRY_ANSWER_S):
                 login = self._resolver.login(row)
+                if asks_host(row):
+                    login = await host_login(runtime, row.spec.image)
                 now = await runtime.remote_digest(row.spec.image, login)
         except (TimeoutError, RuntimeFailure, Unresolved):
             return False
@@ -190,8 +245,12 @@ class Engine:
                 for name, observer in self.observers.items()
             ]
             others.append(group.create_task(self._kept_up("journal", self._journal.run)))
-            others.append(group.create_task(self._kept_up("statistics", self.statistics.run)))
+            others.append(group.create_task(self._kept_up("prober", self.prober.run)))
+            others.append(group.create_task(self._kept_up("results", self._results.run)))
+            others.append(group.create_task(self._kept_up("retention", self._retention.run)))
+            others.append(group.create_task(self._kept_up("statistics", self._measure)))
             others.append(group.create_task(self._kept_up("webhooks", self._deliveries.run)))
+            others.append(group.create_task(self._kept_up("images", self.images.run)))
             others.append(group.create_task(_survived(self._sweep_files())))
             await stop.wait()
             passes.cancel()
@@ -202,6 +261,8 @@ class Engine:
         self.statistics.close()
         await self._poster.close()
         await self._journal.close()
+        await self._probes.close()
+        await self._results.close()
 
     async def _kept_up(self, what: str, run: Callable[[], Coroutine[None, None, None]]) -> None:
         """A part that breaks is logged and begun again: the others go on meanwhile."""
@@ -211,6 +272,10 @@ class Engine:
             except Exception:
                 log.exception("the %s failed and is started again", what)
             await asyncio.sleep(RESTART_TASK_S)
+
+    async def _measure(self) -> None:
+        """The load is measured, and acted on while it is new."""
+        await self.statistics.run(self.autoscaler.tick)
 
     def _spawn(self, work: Coroutine[None, None, None]) -> object:
         guarded = _survived(work)
@@ -234,9 +299,10 @@ class Engine:
 
     def _purged(self, row: Deployment) -> None:
         self._starter.gone(row.id)
-        if has_files(row):
-            with contextlib.suppress(RuntimeError):  # on the way down: the next start does it
+        with contextlib.suppress(RuntimeError):  # on the way down: the next start does it
+            if has_files(row):
                 self._spawn(self._drop_files(row.id))
+            self._spawn(self.images.released(row))
 
     async def _drop_files(self, deployment_id: DeploymentId) -> None:
         try:
@@ -257,6 +323,12 @@ class Engine:
                     await self._files.tidy(owner)
         except HostError as error:
             log.warning("%s", error.message)
+
+    def _listed(self, runtime: Runtime, listed: Iterable[Instance]) -> None:
+        """All that a runtime holds, whoever made it."""
+        found = tuple(listed)
+        self._latecomers.look(runtime, found)
+        self._lost_volumes.look(runtime, found)
 
     def _changed(self, deployment_id: DeploymentId) -> None:
         row = self._store.deployment(deployment_id)

@@ -8,21 +8,24 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from ring.core.errors import HostError
+from ring.core.plan.explaining import Decided, explain
 from ring.core.plan.planner import plan
 from ring.core.plan.view import Memory, Now, RuntimeView, View
 from ring.engine.store_outage import Outage
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from datetime import datetime
 
     from ring.clock import Clock
     from ring.core.model.deployment import Deployment
     from ring.core.model.ids import GroupKey
+    from ring.core.plan.explaining import Explained
     from ring.core.plan.view import Limits, NameSource, Plan
     from ring.engine.inputs import Inputs
     from ring.engine.observing.observer import Observer
     from ring.engine.operating.operations import Operations
+    from ring.engine.probing.prober import Prober
     from ring.engine.wakeups import Wakeups
     from ring.store.store import Store
 
@@ -52,6 +55,7 @@ class Reconciler:
         operations: Operations,
         observers: Mapping[str, Observer],
         inputs: Inputs,
+        prober: Prober,
         purged: Callable[[Deployment], None],
         limits: Limits,
         names: NameSource = random_suffix,
@@ -64,12 +68,14 @@ class Reconciler:
         self._operations = operations
         self._observers = observers
         self._inputs = inputs
+        self._prober = prober
         self._purged = purged
         self._limits = limits
         self._names = names
         self._planner = planner
         self._passed = passed
         self._memory: dict[GroupKey, Memory] = {}
+        self._decided: dict[GroupKey, Decided] = {}
         self._outage = Outage(clock, wakeups)
 
     async def run(self) -> None:
@@ -103,7 +109,14 @@ class Reconciler:
             memory=self._memory.get(key, Memory()),
             limits=self._limits,
             inputs=self._inputs.count(key),
+            checks=self._prober.states(key),
+            fired=self._prober.fired(key),
         )
+
+    def explain(self, key: GroupKey) -> Explained | None:
+        """Where the group stands, and what the last pass said of it; None: it has no rows."""
+        view = self.view(key)
+        return explain(view, self._decided.get(key)) if view.rows else None
 
     async def _pass(self, key: GroupKey) -> bool:
         """True: something was written."""
@@ -113,19 +126,34 @@ class Reconciler:
         if (made.writes or made.actions) and not await self._store.commit(made):
             self._wakeups.wake(key)  # the rows changed meanwhile: plan again from what they are now
             return False
+        rows = self._store.rows(key)
+        if rows:
+            self._remember(key, rows, made, now.wall)
+        else:
+            self._forget(key)
         self._apply(key, view, made)
         if self._passed is not None and (made.writes or made.actions):
-            self._passed(self._store.rows(key), now.wall, self._clock.wall())
+            self._passed(rows, now.wall, self._clock.wall())
         return made.writes
 
+    def _remember(
+        self, key: GroupKey, rows: Iterable[Deployment], made: Plan, at: datetime
+    ) -> None:
+        """For the next pass, and what was said of rows that are still there."""
+        self._memory[key] = made.memory
+        reasons = {row.id: made.reasons[row.id] for row in rows if row.id in made.reasons}
+        self._decided[key] = Decided(at, reasons)
+
+    def _forget(self, key: GroupKey) -> None:
+        self._memory.pop(key, None)
+        self._decided.pop(key, None)
+        self._inputs.forget(key)
+
     def _apply(self, key: GroupKey, view: View, made: Plan) -> None:
-        """The plan is durable: hand on its memory, then begin, cancel and wake as it says."""
-        if self._store.rows(key):
-            self._memory[key] = made.memory
-        else:
-            self._memory.pop(key, None)
-            self._inputs.forget(key)
+        """The plan is durable: begin, cancel and wake as it says."""
         self._operations.forget(key, made.folded)
+        self._prober.acted(key, made.acted)
+        self._prober.look(key)
         for row in made.purge:
             self._purged(row)
         for operation in made.cancel:

@@ -60,8 +60,6 @@ class Field:
         record = _record(self.member.shape)
         if record is not None and f"{feature}.{snake(record.name)}" in UNAVAILABLE:
             found.append("{" + ", ".join(record.members) + "}")
-        if _has_ranges(self.member.shape) and f"{_holder(feature)}.range" in UNAVAILABLE:
-            found.append("A-B")
         return tuple(found)
 
     @property
@@ -239,14 +237,6 @@ def _record(shape: Shape) -> shapes.Object | None:
         return _record(shape.value if isinstance(shape, shapes.MapOf) else shape.item)
     found = shape.record if isinstance(shape, shapes.Either) else None
     return found if isinstance(found, shapes.Object) else None
-
-
-def _has_ranges(shape: Shape) -> bool:
-    return isinstance(shape, shapes.Whole) and shape.ranges
-
-
-def _holder(feature: str) -> str:
-    return feature.rpartition(".")[0]
 
 
 def _shape_codes(field: Field) -> Iterator[tuple[str, str]]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from ring.core.model import shapes
+from ring.core.model.spec import RANGE
 from ring.manifest import fields
 from ring.manifest.layout import CONFIG, SECTIONS
 
@@ -26,7 +27,7 @@ _SCALAR: Final = ("string", "number", "boolean")
 """Where a string is wanted, a number or boolean is taken as it is written."""
 _NULL: Final[Schema] = {"type": "null"}
 _REFERENCE: Final[Schema] = {"type": "string", "pattern": r"\$[A-Za-z]"}
-_RANGE: Final[Schema] = {"type": "string", "pattern": r"^[0-9]+-[0-9]+$"}
+_RANGE: Final[Schema] = {"type": "string", "pattern": RANGE}
 
 
 def document() -> Schema:

@@ -11,12 +11,17 @@ from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from ring.core.errors import EngineError
 from ring.core.model.failures import Failure, FailureClass
+from ring.core.model.stock import Origin
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+    from contextlib import AbstractAsyncContextManager
     from datetime import datetime
+    from socket import AddressFamily
+    from socket import socket as Socket
 
     from ring.core.model.capabilities import Capabilities
+    from ring.core.model.commands import Command, Piece, Size
     from ring.core.model.ids import DeploymentId, InstanceId, InstanceName
     from ring.core.model.logs import LogLine, LogQuery
     from ring.core.model.observed import Instance
@@ -26,9 +31,9 @@ if TYPE_CHECKING:
 class RuntimeFailure(EngineError):
     """The engine refused or failed."""
 
-    def __init__(self, kind: FailureClass, message: str) -> None:
+    def __init__(self, kind: FailureClass, message: str, retry_after_s: float = 0.0) -> None:
         super().__init__(message)
-        self.failure = Failure(kind, message)
+        self.failure = Failure(kind, message, retry_after_s)
 
 
 class Unavailable(RuntimeFailure):
@@ -36,6 +41,10 @@ class Unavailable(RuntimeFailure):
 
     def __init__(self, message: str) -> None:
         super().__init__(FailureClass.UNAVAILABLE, message)
+
+
+class FellBehind(Unavailable):
+    """What is followed may skip lines from here on: ask again for what came since the last one."""
 
 
 class Gone(EngineError):
@@ -54,6 +63,10 @@ class Image:
     """What `create` is given: a reference by digest or id, or the tag where there is no digest."""
     digest: str | None
     """`sha256:…`: the repository digest of the image; its local id where the engine gives none."""
+    id: str | None = None
+    """The engine's own id of it, where there is one."""
+    origin: Origin = field(default=Origin.HERE, compare=False)
+    """Of the same image it may be another the next time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -246,8 +259,11 @@ class Runtime(Protocol):
         """
         ...
 
-    async def stop(self, instance_id: InstanceId, grace_s: float) -> None:
-        """Signal, wait at most `grace_s`, kill. Stopped or gone already is success."""
+    async def stop(self, instance_id: InstanceId, grace_s: float | None) -> None:
+        """Its signal, wait at most `grace_s`, kill. Stopped or gone already is success.
+
+        None: the grace that its order's spec had, else the engine's own.
+        """
         ...
 
     async def remove(self, instance_id: InstanceId) -> None:
@@ -260,12 +276,58 @@ class Runtime(Protocol):
 
 
 @runtime_checkable
+class HostLogins(Protocol):
+    """A runtime that may use the registry logins of the server's host."""
+
+    async def host_login(self, image: str) -> Login:
+        """The host's login for the image's registry, looked up anew.
+
+        Raises RuntimeFailure(IMAGE_PULL_FAILED), also where the operator does not allow it.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class PullProgress:
+    """How far a pull has come; all 0 before its registry has answered."""
+
+    layers: int = 0
+    layers_done: int = 0
+    """Unpacked, or here already."""
+    size_bytes: int = 0
+    """To be downloaded, as far as it is known: layers whose turn has not come do not tell."""
+    done_bytes: int = 0
+
+
+@runtime_checkable
+class Pulls(Protocol):
+    """A runtime that tells how its pulls get on."""
+
+    def pull_progress(self, ref: str) -> PullProgress | None:
+        """Of the image of this reference, from memory. None: it is not being pulled."""
+        ...
+
+
+@runtime_checkable
+class Notices(Protocol):
+    """A runtime that knows what is amiss with an engine that answers."""
+
+    async def notices(self) -> tuple[str, ...]:
+        """What its administrator should be told when a server begins to use it; never raises."""
+        ...
+
+
+@runtime_checkable
 class Logs(Protocol):
     """A runtime that also tells what its instances write."""
 
-    def logs(self, instance_id: InstanceId, query: LogQuery) -> AsyncGenerator[LogLine, None]:
+    def logs(
+        self, instance_id: InstanceId, query: LogQuery
+    ) -> AsyncGenerator[Sequence[LogLine], None]:
         """Lines in the order they were written, of instances in any state.
 
+        In batches as they come, none of them empty, and none so large that the handling of it
+        keeps others waiting. What is not taken stays with the engine.
         Following ends when the instance does. Whoever closes the generator ends the reading at
         once. Raises Gone, Unavailable, RuntimeFailure.
         """
@@ -280,6 +342,8 @@ class Process:
     """Its first process, as this machine numbers it."""
     restarts: int = 0
     """How often the engine itself has started it again."""
+    may_lack_groups: bool = False
+    """Its engine may have no control groups to give, so that only its processes can be measured."""
 
 
 @runtime_checkable
@@ -293,5 +357,107 @@ class Samples(Protocol):
         """None: it does not run. The same until the instance is started again.
 
         Raises Gone, Unavailable, RuntimeFailure.
+        """
+        ...
+
+
+@runtime_checkable
+class Inside(Protocol):
+    """A runtime whose instances may be on networks that are none of this machine's own: those of a
+    rootless engine are not, whatever their addresses look like."""
+
+    async def socket(self, instance_id: InstanceId, family: AddressFamily) -> Socket | None:
+        """For TCP, not connected, not blocking, in the instance's own network; the caller closes
+        it. None: this machine's own network leads there, as far as any does.
+
+        Raises Gone, Unavailable, RuntimeFailure (also: it does not run, and: no way leads there).
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Executed:
+    """A command that ran to its end inside an instance."""
+
+    code: int
+    output: str = field(default="", repr=False)
+    """The last KEPT_OUTPUT_BYTES of what it wrote, as it wrote it: it may quote a secret."""
+
+
+KEPT_OUTPUT_BYTES = 1024
+_LONGEST_CHARACTER = 3  # bytes that may be left of one
+
+
+def kept_output(written: bytes) -> str:
+    """The end of it, as Executed has it; without what is left of a character that was cut."""
+    text = written[-KEPT_OUTPUT_BYTES:].decode(errors="replace")
+    if len(written) < KEPT_OUTPUT_BYTES:
+        return text
+    return text[:_LONGEST_CHARACTER].lstrip("\ufffd") + text[_LONGEST_CHARACTER:]
+
+
+@runtime_checkable
+class Execs(Protocol):
+    """A runtime that runs commands inside its instances.
+
+    `Capabilities.exec` says whether it does.
+    """
+
+    async def exec(
+        self, instance_id: InstanceId, argv: Sequence[str], timeout_s: float
+    ) -> Executed:
+        """Runs it to its end, as the instance's own user, without a shell.
+
+        What it started is ended when it takes longer, and when whoever waits gives up. Raises
+        TimeoutError once it is, Gone, Unavailable, RuntimeFailure (also: it does not run).
+        """
+        ...
+
+    async def environment(self, instance_id: InstanceId) -> Mapping[str, str]:
+        """What its commands find, as far as it was made with it; secrets are among it.
+
+        Raises Gone, Unavailable, RuntimeFailure.
+        """
+        ...
+
+
+class Session(Protocol):
+    """A command under way, with somebody at its other end."""
+
+    async def read(self) -> Piece | None:
+        """What it writes next; None: it will write no more. It is read no faster than this."""
+        ...
+
+    async def write(self, content: bytes) -> None:
+        """Returns once there is room for more. Dropped where nobody reads it any more."""
+        ...
+
+    async def end_input(self) -> None:
+        """It reads the end of its input once it has read what was written before."""
+        ...
+
+    async def resize(self, size: Size) -> None:
+        """Of its terminal; does nothing where it has none, or has ended."""
+        ...
+
+    async def code(self) -> int:
+        """Waits for its end. Raises Gone, Unavailable, RuntimeFailure."""
+        ...
+
+
+@runtime_checkable
+class Sessions(Protocol):
+    """A runtime that lets somebody work inside its instances.
+
+    `Capabilities.exec` says whether it does.
+    """
+
+    def session(
+        self, instance_id: InstanceId, command: Command
+    ) -> AbstractAsyncContextManager[Session]:
+        """Begins it on entering; ends what it is and has started, if it goes on, on leaving.
+
+        What cannot be run ends with the code 126 or 127. Entering raises Gone, Unavailable,
+        RuntimeFailure (also: it does not run).
         """
         ...

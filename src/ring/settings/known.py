@@ -26,8 +26,9 @@ _SIGNAL = ("enabled", "endpoint", "service_name")
 
 KNOWN: Mapping[str, object] = {
     "api": dict.fromkeys(("host", "port", "cors_origins")),
-    "scheduler": dict.fromkeys(("interval", "crash_loop_retry")),
+    "scheduler": dict.fromkeys(("interval", "crash_loop_retry", "revision_history")),
     "network": dict.fromkeys(("pool", "pool_prefix", "vm_pool", "default_host_ip")),
+    "images": dict.fromkeys(("gc", "gc_min_age", "gc_max_age", "gc_high", "gc_low", "gc_interval")),
     "dashboard": dict.fromkeys(("enabled", "listen_address")),
     "runtime": {
         "docker": _ENGINE,

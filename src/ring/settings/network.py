@@ -7,12 +7,11 @@ from dataclasses import dataclass
 from ipaddress import IPv4Network
 from typing import TYPE_CHECKING
 
+from ring.network.pools import DEFAULT_POOL, DEFAULT_PREFIX, DEFAULT_VM_POOL
+
 if TYPE_CHECKING:
     from ring.settings.sources import Table
 
-DEFAULT_POOL = IPv4Network("10.46.0.0/16")
-DEFAULT_VM_POOL = IPv4Network("10.42.0.0/16")
-DEFAULT_PREFIX = 24
 SMALLEST_PREFIX = 29
 """Its bits; a smaller subnet has no room for a gateway and a few instances."""
 _VM_PREFIX = 16

@@ -10,9 +10,11 @@ from ring.settings.contexts import Context, pick_context
 from ring.settings.dashboard import DashboardSettings, dashboard
 from ring.settings.database import find_database
 from ring.settings.files import files_dir
+from ring.settings.images import images
 from ring.settings.known import unknown_keys
 from ring.settings.network import NetworkSettings, network
 from ring.settings.sources import LOG_LEVELS, Environ, Table, config_dir, read_config
+from ring.settings.surroundings import OPTIONS, RUNTIMES
 from ring.settings.telemetry import TelemetrySettings, telemetry
 from ring.settings.trust import openness
 
@@ -20,14 +22,13 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-RUNTIMES = ("docker", "podman", "containerd", "cloud-hypervisor", "firecracker")
-ENVIRONMENT_HOST = "environment_host"
-"""The option that holds `DOCKER_HOST`, if the environment names one: every adapter is told, and
-decides whether it is for it. Only the environment sets it."""
+    from ring.core.keeping import Policy
 
-_OURS = frozenset({"enabled", "optional", ENVIRONMENT_HOST})
+_OURS = frozenset({"enabled", "optional"}) | OPTIONS
 _INTERVAL_S = 10
 _CRASH_LOOP_RETRY = "5m"
+_REVISION_HISTORY = 10
+_MOST_REVISIONS = 100
 _APPLY_TIMEOUT_S = 300.0
 _ROLLOUT_DEADLINE_S = 600.0
 
@@ -37,8 +38,8 @@ class RuntimeTable:
     enabled: bool = False
     optional: bool = False
     """Its outage does not stop the start."""
-    options: Mapping[str, object] = field(default_factory=dict)
-    """The adapter's own keys as written, checked by the adapter; and ENVIRONMENT_HOST."""
+    options: Mapping[str, object] = field(default_factory=dict, repr=False)
+    """The adapter's own keys as written, checked by the adapter; and those of the environment."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +50,8 @@ class ServerSettings:
     interval_s: int
     crash_loop_retry_s: float | None
     """None: a worker in crash_loop_back_off is never tried again."""
+    revision_history: int
+    """Revisions that are kept of each deployment."""
     apply_timeout_s: float
     rollout_deadline_s: float
     """How long a rollout may stay un-ready."""
@@ -59,6 +62,8 @@ class ServerSettings:
     files_dir: Path
     """Of configs and secrets that are mounted; made when the first one is."""
     network: NetworkSettings
+    images: Policy
+    """When images that nobody needs are removed."""
     dashboard: DashboardSettings
     runtimes: Mapping[str, RuntimeTable]
     """All five, by the name that manifests use."""
@@ -90,6 +95,7 @@ def load_server_settings(
         cors_origins=origins,
         interval_s=_interval(document, picked.name, environ, warnings),
         crash_loop_retry_s=_crash_loop_retry(server.table("scheduler"), environ, warnings),
+        revision_history=_revision_history(server.table("scheduler"), environ, warnings),
         apply_timeout_s=_seconds("RING_APPLY_TIMEOUT", _APPLY_TIMEOUT_S, environ, warnings),
         rollout_deadline_s=_seconds(
             "RING_ROLLOUT_DEADLINE", _ROLLOUT_DEADLINE_S, environ, warnings
@@ -99,6 +105,7 @@ def load_server_settings(
         config_dir=config_dir(environ),
         files_dir=files_dir(environ),
         network=network(server.table("network")),
+        images=images(server.table("images")),
         dashboard=dashboard(document, environ, warnings),
         runtimes=_runtimes(server.table("runtime"), environ),
         telemetry=telemetry(server.table("telemetry"), environ, warnings),
@@ -175,6 +182,24 @@ def _retry_s(text: str) -> float | None:
     return None if text == "never" else parse_duration(text) / 1000
 
 
+def _revision_history(table: Table, environ: Environ, warnings: list[str]) -> int:
+    configured = _REVISION_HISTORY
+    if "revision_history" in table:
+        configured = table.whole("revision_history")
+        if not 1 <= configured <= _MOST_REVISIONS:
+            raise table.wrong("revision_history", f"a number from 1 to {_MOST_REVISIONS}")
+    raw = environ.get("RING_REVISION_HISTORY")
+    if not raw:
+        return configured
+    if raw.isascii() and raw.isdecimal() and len(raw) < 5 and 1 <= int(raw) <= _MOST_REVISIONS:
+        return int(raw)
+    warnings.append(
+        f"RING_REVISION_HISTORY '{raw}' is not a number from 1 to {_MOST_REVISIONS}, "
+        f"using {configured}"
+    )
+    return configured
+
+
 def _seconds(name: str, default: float, environ: Environ, warnings: list[str]) -> float:
     """A variable that holds a number of seconds above 0."""
     raw = environ.get(name)
@@ -191,15 +216,16 @@ def _seconds(name: str, default: float, environ: Environ, warnings: list[str]) -
 
 
 def _runtimes(table: Table, environ: Environ) -> Mapping[str, RuntimeTable]:
-    host = environ.get("DOCKER_HOST", "").strip()
-    around: dict[str, object] = {ENVIRONMENT_HOST: host} if host else {}
-    return {name: _runtime(table.table(name.replace("-", "_")), around) for name in RUNTIMES}
+    return {
+        name: _runtime(table.table(name.replace("-", "_")), around.options(environ))
+        for name, around in RUNTIMES.items()
+    }
 
 
-def _runtime(table: Table, around: dict[str, object]) -> RuntimeTable:
+def _runtime(table: Table, around: Mapping[str, object]) -> RuntimeTable:
     own = {key: table.values[key] for key in table.values if key not in _OURS}
     return RuntimeTable(
-        enabled=table.flag("enabled"), optional=table.flag("optional"), options=own | around
+        enabled=table.flag("enabled"), optional=table.flag("optional"), options={**own, **around}
     )
 
 

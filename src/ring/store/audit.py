@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import sqlite3
 from collections import deque
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, NamedTuple
 
 from ring.clock import rfc3339
@@ -13,7 +14,7 @@ from ring.store.decoding import EPOCH, moment
 from ring.store.records import AuditEntry
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import AsyncIterator, Iterator, Mapping
 
     from ring.clock import Clock
     from ring.store.database import Transaction
@@ -35,6 +36,13 @@ class Target(NamedTuple):
     type: str
     name: str
     namespace: str | None = None
+
+
+class Written(NamedTuple):
+    """An entry that was written; a number alone may be given again."""
+
+    seq: int
+    id: str
 
 
 class Audit:
@@ -72,6 +80,34 @@ class Audit:
             return self._door.read("audit", "of_user", {**range_, "user_id": user_id})
         return self._door.read("audit", "before", range_)
 
+    async def record(self, user_id: str | None, action: str, target: Target) -> None:
+        """An act that changes nothing stored. Raises HostError: then it is not to be done."""
+        await self._door.write(lambda tx: _insert(tx, user_id, action, target))
+
+    @asynccontextmanager
+    async def during(self, user_id: str | None, action: str, target: Target) -> AsyncIterator[None]:
+        """An act on an engine: recorded before it is done, and as `<action>_failed` where it fails.
+
+        One that the server did not live to see the end of has the first entry alone. Raises
+        HostError on entering: then it is not to be done.
+        """
+        await self.record(user_id, action, target)
+        try:
+            yield
+        except Exception:
+            try:
+                await self.record(user_id, f"{action}_failed", target)
+            except HostError as error:
+                _log.error("Failed to record audit entry %s_failed: %s", action, error.message)
+            raise
+
+    async def put(
+        self, entry: Written | None, user_id: str, action: str, target: Target
+    ) -> Written:
+        """Names this target in an entry that named less of it, or in a new one where there is none
+        (any more). Raises HostError: then the act is not to be done."""
+        return await self._door.write(lambda tx: _put(tx, entry, user_id, action, target))
+
     async def login_failed(self, username: str) -> None:
         """Unless too many have failed lately. Never raises: who tries is told the same anyway."""
         now = self._clock.mono()
@@ -87,8 +123,32 @@ class Audit:
 
 def record(tx: Transaction, user_id: str | None, action: str, target: Target) -> None:
     """In the transaction of what it records, which goes through without it if it must."""
+    try:
+        _insert(tx, user_id, action, target)
+    except sqlite3.Error as error:
+        if not tx.connection.in_transaction:  # SQLite has given up all of it
+            raise
+        _log.error("Failed to record audit entry %s %s: %s", action, target.type, error)
+
+
+def _put(
+    tx: Transaction, entry: Written | None, user_id: str, action: str, target: Target
+) -> Written:
+    if entry is not None:
+        values = {"seq": entry.seq, "id": entry.id, "target_name": target.name}
+        if tx.run("audit", "rename", values):
+            return entry
+    entry_id = _insert(tx, user_id, action, target)
+    row = tx.one("audit", "newest", {})
+    assert row is not None  # noqa: S101 - it was inserted
+    return Written(row["seq"], entry_id)
+
+
+def _insert(tx: Transaction, user_id: str | None, action: str, target: Target) -> str:
+    """Its id."""
+    entry_id = tx.new_id()
     values = {
-        "id": tx.new_id(),
+        "id": entry_id,
         "timestamp": rfc3339(tx.now),
         "user_id": user_id,
         "action": action,
@@ -96,12 +156,8 @@ def record(tx: Transaction, user_id: str | None, action: str, target: Target) ->
         "target_name": target.name,
         "namespace": target.namespace,
     }
-    try:
-        tx.run("audit", "insert", values)
-    except sqlite3.Error as error:
-        if not tx.connection.in_transaction:  # SQLite has given up all of it
-            raise
-        _log.error("Failed to record audit entry %s %s: %s", action, target.type, error)
+    tx.run("audit", "insert", values)
+    return entry_id
 
 
 def purge_namespace(tx: Transaction, namespace: str) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from ring.core.model.operations import StartInstance
 from ring.core.webhooks import notices
-from ring.store import deployments, events, ledger, outbox
+from ring.store import deployments, events, ledger, outbox, reverting, revisions
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -40,7 +40,9 @@ def commit(tx: Transaction, plan: Plan) -> bool:
     told = events.add(tx, plan.events)
     outbox.publish(tx, notices.of_plan(plan, told))
     for row in plan.purge:
-        deployments.purge(tx, row.id)
+        deployments.purge(tx, row)
+    for deployment_id in plan.revert:
+        reverting.revert(tx, deployment_id)
     return True
 
 
@@ -79,6 +81,8 @@ def _is_current(plan: Plan, stored: Mapping[DeploymentId, Stored | None]) -> boo
 def _update(tx: Transaction, change: RowChange, stored: Stored | None) -> None:
     """Events are stamped without a new version: the plan's own row may be behind."""
     stamp = None if stored is None else stored.last_event_at
-    deployments.update(
+    row = deployments.update(
         tx, replace(change.after, version=change.before.version, last_event_at=stamp)
     )
+    if row.was_running and not change.before.was_running and not row.stopped:
+        revisions.mark_ready(tx, row)

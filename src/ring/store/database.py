@@ -36,6 +36,7 @@ _log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 BUSY_TIMEOUT_S = 5.0
+REVISIONS_KEPT = 10
 _LOOKED_THROUGH_BYTES = 16 * 1024 * 1024
 """A larger database is not checked page by page at a start: 2 ms a MB, far more from a disk."""
 
@@ -48,6 +49,8 @@ class Transaction:
     now: datetime
     new_id: Callable[[], str]
     vault: Vault
+    revisions_kept: int
+    """Of each group, beside those that are needed."""
     changes: list[Change] = field(default_factory=list)
 
     def run(self, noun: str, name: str, values: Mapping[str, object]) -> int:
@@ -85,7 +88,13 @@ class Database:
     """Open from construction to `close`."""
 
     def __init__(
-        self, path: Path | None, clock: Clock, new_id: Callable[[], str], vault: Vault
+        self,
+        path: Path | None,
+        clock: Clock,
+        new_id: Callable[[], str],
+        vault: Vault,
+        *,
+        revisions_kept: int = REVISIONS_KEPT,
     ) -> None:
         """Migrates the file, which the lock has made. None: in memory.
 
@@ -94,6 +103,7 @@ class Database:
         self._clock = clock
         self._new_id = new_id
         self._vault = vault
+        self._revisions_kept = revisions_kept
         self.is_closed = False
         # Bounded by its callers: each waits for its own write.
         self._jobs: SimpleQueue[_Job[Any] | None] = SimpleQueue()
@@ -151,6 +161,17 @@ class Database:
         except sqlite3.Error as error:
             raise StoreError(f"cannot read the database: {explained(error)}") from error
 
+    def look(self, work: Callable[[Transaction], T]) -> T:
+        """What `work` makes of one snapshot of what is committed. It must not write: on a file it
+        cannot, and in memory it is undone. Raises StoreError, and what `work` raises."""
+        try:
+            self._reader.execute("BEGIN")
+            return work(self._transaction(self._reader))
+        except sqlite3.Error as error:
+            raise StoreError(f"cannot read the database: {explained(error)}") from error
+        finally:
+            _undo(self._reader)
+
     async def write(
         self,
         work: Callable[[Transaction], T],
@@ -197,7 +218,7 @@ class Database:
                     job.loop.call_soon_threadsafe(job.deliver, result, changes)
 
     def _transact(self, work: Callable[[Transaction], T]) -> tuple[T, list[Change]]:
-        transaction = Transaction(self._writer, self._clock.wall(), self._new_id, self._vault)
+        transaction = self._transaction(self._writer)
         try:
             self._writer.execute("BEGIN IMMEDIATE")
             result = work(transaction)
@@ -210,10 +231,19 @@ class Database:
             raise
         return result, transaction.changes
 
+    def _transaction(self, connection: sqlite3.Connection) -> Transaction:
+        return Transaction(
+            connection, self._clock.wall(), self._new_id, self._vault, self._revisions_kept
+        )
+
     def _roll_back(self) -> None:
-        with contextlib.suppress(sqlite3.Error):  # SQLite has rolled back by itself
-            if self._writer.in_transaction:
-                self._writer.execute("ROLLBACK")
+        _undo(self._writer)
+
+
+def _undo(connection: sqlite3.Connection) -> None:
+    with contextlib.suppress(sqlite3.Error):  # SQLite has rolled back by itself
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
 
 
 def _inspect(path: Path) -> None:

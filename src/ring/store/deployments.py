@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, NamedTuple
 from ring.clock import rfc3339
 from ring.core.model.deployment import Deployment
 from ring.core.model.ids import DeploymentId, GroupKey
+from ring.core.model.revision import Cause
 from ring.core.model.spec import DeploymentSpec, canonical, fingerprint
 from ring.core.model.status import Status
-from ring.store import specs
-from ring.store.decoding import EPOCH, moment, moment_text
+from ring.store import revisions, specs
+from ring.store.decoding import EPOCH, member, moment, moment_text
 from ring.store.mirror import RowPurged, RowPut, TombstoneDropped
 
 if TYPE_CHECKING:
@@ -51,6 +52,12 @@ def decode(row: sqlite3.Row) -> Deployment:
         halt_reason=row["halt_reason"] or unreadable,
         retired_count=row["retired_count"],
         was_running=bool(row["was_running"]),
+        desired_replicas=_count(row["desired_replicas"]),
+        last_scaled_at=moment(row["last_scaled_at"], of=f"{name}: last_scaled_at"),
+        drain_target=_count(row["drain_target"]),
+        stopped=bool(row["stopped"]),
+        health_restarts=_count(row["health_restarts"]) or 0,
+        cause=member(Cause, row["cause"], Cause.APPLY, of=f"{name}: cause"),
         image_digest=row["image_digest"],
         password=_blob(row["password"]),
         last_event_at=moment(row["last_event_at"], of=f"{name}: last_event_at"),
@@ -70,7 +77,7 @@ def active(tx: Transaction, key: GroupKey) -> tuple[Deployment, ...]:
 
 
 def next_revision(tx: Transaction, key: GroupKey) -> int:
-    """One more than any row of the group has; 1 once the last one is purged."""
+    """One more than any row of the group has or had; 1 once the last one is purged."""
     row = tx.one("deployments", "last_revision", {"namespace": key.namespace, "name": key.name})
     return 1 if row is None or row["revision"] is None else row["revision"] + 1
 
@@ -94,6 +101,7 @@ def insert(tx: Transaction, row: Deployment) -> None:
             "namespace": row.spec.namespace,
             "name": row.spec.name,
             "author": row.author,
+            "cause": row.cause.value,
             "created_at": rfc3339(row.created_at),
             "last_event_at": moment_text(row.last_event_at),
         },
@@ -115,11 +123,15 @@ def update_with_spec(tx: Transaction, row: Deployment) -> Deployment:
     return update(tx, row)
 
 
-def purge(tx: Transaction, deployment_id: DeploymentId) -> None:
-    """The row, its events and its ledger entries go; a tombstone stays for 7 days."""
-    tx.run("deployments", "delete", {"id": deployment_id})
-    tx.run("deployments", "bury", {"id": deployment_id, "at": rfc3339(tx.now)})
-    tx.changes.append(RowPurged(deployment_id, tx.now))
+def purge(tx: Transaction, row: Deployment) -> None:
+    """The row, its events and its ledger entries go; a tombstone stays for 7 days.
+
+    With the last row of its group the revisions go.
+    """
+    tx.run("deployments", "delete", {"id": row.id})
+    tx.run("deployments", "bury", {"id": row.id, "at": rfc3339(tx.now)})
+    tx.changes.append(RowPurged(row.id, tx.now))
+    revisions.drop_orphaned(tx, row.key)
     expired = {"at": rfc3339(tx.now - TOMBSTONE_KEPT)}
     dropped = tx.all("deployments", "buried_before", expired)
     if dropped:
@@ -140,6 +152,11 @@ def is_kept(purged_at: datetime, now: datetime) -> bool:
     return now - purged_at < TOMBSTONE_KEPT
 
 
+def _count(value: object) -> int | None:
+    """What is no number is damage, and means nothing."""
+    return value if isinstance(value, int) and value >= 0 else None
+
+
 def _blob(value: object) -> bytes | None:
     """What is no blob is damage: a password that cannot be opened."""
     return value if value is None or isinstance(value, bytes) else b""
@@ -156,6 +173,11 @@ def _engine_columns(row: Deployment) -> dict[str, object]:
         "halt_reason": row.halt_reason,
         "retired_count": row.retired_count,
         "was_running": row.was_running,
+        "desired_replicas": row.desired_replicas,
+        "last_scaled_at": moment_text(row.last_scaled_at),
+        "drain_target": row.drain_target,
+        "stopped": row.stopped,
+        "health_restarts": row.health_restarts,
         "image_digest": row.image_digest,
         "updated_at": moment_text(row.updated_at),
         "version": row.version,

@@ -66,6 +66,10 @@ class Door:
         """The first of them. Raises StoreError."""
         return self._database.read_one(noun, name, values)
 
+    def look(self, work: Callable[[Transaction], T]) -> T:
+        """What `work` makes of one snapshot, of which it may write nothing. Raises StoreError."""
+        return self._database.look(work)
+
     def used_at(self, token_id: str) -> datetime | None:
         """When a token was used, as far as no write has taken that along yet."""
         return self._touches.unwritten(token_id)

@@ -24,6 +24,7 @@ COALESCED_S = 300.0
 _SINGLE = frozenset(
     {
         "rolling_update_step",
+        "rolled_back",
         "container_crashed",
         "container_died",
         "container_oom",
@@ -35,8 +36,9 @@ _SINGLE = frozenset(
     for treatment in TREATMENT.values()
     if treatment.disposition is not Disposition.WAIT
 }
-"""Steps, crashes and failed creates: bounded by construction, so each one is kept. A create that
-waits for something (a config, the engine) repeats without bound, and is not among them."""
+"""Steps, crashes, failed creates and going back: bounded by construction, so each one is kept. A
+create that waits for something (a config, the engine) repeats without bound, and is not among
+them."""
 
 
 _PROVOKED = frozenset(
@@ -52,6 +54,13 @@ _PROVOKED = frozenset(
 )
 """What somebody outside can make happen as often as he likes: it must not displace all others."""
 MOST_OF_A_KIND = 20  # within COALESCED_S
+
+_OF_CHECKS = frozenset({"health_check_alert", "health_check_instance_restart"})
+"""What a check that flaps five times a second tells again and again, on every instance."""
+MOST_OF_CHECKS = 300  # within COALESCED_S
+MOST_ALIKE = 50  # of those
+KEPT_OF_CHECKS = 300
+"""Of each kind: they never displace what else has happened."""
 
 
 def add(tx: Transaction, drafts: Iterable[EventDraft]) -> list[EventDraft]:
@@ -77,7 +86,7 @@ def add(tx: Transaction, drafts: Iterable[EventDraft]) -> list[EventDraft]:
                 "reason": draft.reason,
             },
         )
-        tx.run("events", "trim", {"deployment_id": draft.deployment_id, "kept": KEPT})
+        _trim(tx, draft)
         tx.changes.append(EventStamped(draft.deployment_id, tx.now))
         stored.append(draft)
     return stored
@@ -107,9 +116,31 @@ def _repeats(tx: Transaction, draft: EventDraft) -> bool:
 
 
 def _floods(tx: Transaction, draft: EventDraft) -> bool:
-    if draft.reason not in _PROVOKED:
-        return False
+    if draft.reason in _PROVOKED:
+        return _counted(tx, draft) >= MOST_OF_A_KIND
+    if draft.reason in _OF_CHECKS:
+        of_all = _counted(tx, draft)
+        if of_all >= MOST_ALIKE and _counted(tx, draft, message=draft.message) >= MOST_ALIKE:
+            return True
+        return of_all >= MOST_OF_CHECKS
+    return False
+
+
+def _counted(tx: Transaction, draft: EventDraft, *, message: str | None = None) -> int:
+    """Of this kind within COALESCED_S; message: of these words alone."""
     since = rfc3339(tx.now - timedelta(seconds=COALESCED_S))
-    values = {"deployment_id": draft.deployment_id, "reason": draft.reason, "since": since}
+    values = {
+        "deployment_id": draft.deployment_id,
+        "reason": draft.reason,
+        "message": message,
+        "since": since,
+    }
     found = tx.one("events", "count_of", values)
-    return found is not None and found["events"] >= MOST_OF_A_KIND
+    return 0 if found is None else int(found["events"])
+
+
+def _trim(tx: Transaction, draft: EventDraft) -> None:
+    values = {"deployment_id": draft.deployment_id, "reason": draft.reason}
+    if draft.reason in _OF_CHECKS:
+        tx.run("events", "trim_kind", {**values, "kept": KEPT_OF_CHECKS})
+    tx.run("events", "trim", {"deployment_id": draft.deployment_id, "kept": KEPT})

@@ -70,6 +70,13 @@ class HookRevoked:
     id: str
 
 
+@dataclass(frozen=True, slots=True)
+class TokensEnded:
+    """Some of a user's, or all. The mirror has none: whoever holds what they opened is told."""
+
+    user_id: str
+
+
 Change = (
     RowPut
     | RowPurged
@@ -80,6 +87,7 @@ Change = (
     | InputChanged
     | Queued
     | HookRevoked
+    | TokensEnded
 )
 
 _NO_ENTRIES: Mapping[InstanceName, Entry] = MappingProxyType({})
@@ -146,7 +154,7 @@ class Mirror:
                     self._drop_entry(name, own)
                 case TombstoneDropped(deployment_id):
                     self._tombstones.pop(deployment_id, None)
-                case InputChanged() | Queued() | HookRevoked():
+                case InputChanged() | Queued() | HookRevoked() | TokensEnded():
                     pass
                 case _:
                     assert_never(change)

@@ -91,7 +91,7 @@ def create(tx: Transaction, draft: PatDraft, minted: Minted, by: Token) -> Pat:
 def revoke(tx: Transaction, pat_id: str, by: Token) -> None:
     revoking.expect_live(tx, by)
     pat = _existing(tx, pat_id, by)
-    if revoking.revoke(tx, pat_id):
+    if revoking.revoke(tx, pat_id, by.user.id):
         audit.record(tx, by.user.id, "revoke", audit.Target("token", pat["name"]))
 
 
@@ -107,7 +107,7 @@ def rotate(tx: Transaction, pat_id: str, minted: Minted, by: Token) -> Pat:
         raise Conflict("the token is revoked; make a new one")
     if has_expired(row["expire_at"], tx.now):
         raise Conflict("the token has expired; make a new one")
-    revoking.revoke(tx, pat_id)
+    revoking.revoke(tx, pat_id, by.user.id)
     draft = PatDraft(row["name"], scopes, namespaces, row["expire_at"])
     made = _insert(tx, draft, minted, by)
     audit.record(tx, by.user.id, "rotate", audit.Target("token", draft.name))

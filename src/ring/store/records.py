@@ -6,11 +6,14 @@ import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, Protocol
 
+from ring.core.namespace_network import UNSET
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
     from ring.core.model.deployment import Deployment
+    from ring.core.namespace_network import NamespaceNetwork
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +22,7 @@ class Namespace:
     name: str
     created_at: datetime
     updated_at: datetime | None
+    network: NamespaceNetwork = UNSET
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,15 +95,17 @@ class AuditEntry:
 class Author:
     """Who asks, and whether a missing namespace may be made for them."""
 
-    user_id: str
+    user_id: str | None
+    """None: the engine."""
     may_create_namespace: bool
 
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
     deployment: Deployment
-    change: Literal["created", "unchanged", "scaled"]
+    change: Literal["created", "unchanged", "scaled", "switched"]
     scaled_from: int | None = None
+    scaled_to: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

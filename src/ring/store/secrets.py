@@ -42,6 +42,10 @@ class Secrets:
         row = self._door.read_one("secrets", "named", {"namespace": namespace, "name": name})
         return None if row is None else self._door.vault.open(_blob(row))
 
+    def named(self, namespace: str, name: str) -> Secret | None:
+        row = self._door.read_one("secrets", "named", {"namespace": namespace, "name": name})
+        return None if row is None else decode(row)
+
     def listed(self, wanted: Wanted) -> tuple[Secret, ...]:
         """By namespace and name."""
         return tuple(decode(row) for row in self._door.read("secrets", "listed", wanted.values()))

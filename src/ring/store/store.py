@@ -12,6 +12,7 @@ import uuid
 from typing import TYPE_CHECKING, TypeVar
 
 from ring.core.errors import HostError
+from ring.core.namespace_network import UNSET
 from ring.core.references import references
 from ring.store import (
     acceptance,
@@ -20,26 +21,33 @@ from ring.store import (
     last_words,
     ledger,
     namespaces,
+    previewing,
     server,
     tokens,
     users,
+    verbs,
 )
 from ring.store import events as journal
+from ring.store import known as knowing
+from ring.store.anonymous_volumes import AnonymousVolumes
 from ring.store.audit import Audit
 from ring.store.configs import Configs
 from ring.store.counts import Counts
-from ring.store.database import Database, Transaction
+from ring.store.database import REVISIONS_KEPT, Database, Transaction
 from ring.store.door import Door, Locked, Vault
 from ring.store.health_checks import HealthChecks
+from ring.store.images import Images
 from ring.store.lock import DatabaseLock
-from ring.store.mirror import Change, InputChanged, Mirror, RowPut
+from ring.store.mirror import Change, InputChanged, Mirror, RowPut, TokensEnded
 from ring.store.pats import Pats
 from ring.store.records import Accepted, AuditEntry, Author, Namespace, Pat, Token, User
+from ring.store.revisions import Revisions
 from ring.store.secrets import Secrets
 from ring.store.trouble import StoreError
 from ring.store.users import Users
 from ring.store.volumes import Volumes
 from ring.store.webhooks import Webhooks
+from ring.store.weighing import Request
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -52,7 +60,11 @@ if TYPE_CHECKING:
     from ring.core.model.ledger import Entry
     from ring.core.model.logs import LastWords
     from ring.core.model.spec import DeploymentSpec
+    from ring.core.namespace_network import NamespaceNetwork
+    from ring.core.orphans import Known
     from ring.core.plan.view import Plan
+    from ring.store.previewing import Preview
+    from ring.store.verbs import Ask
 
 __all__ = ["Accepted", "AuditEntry", "Author", "Namespace", "Pat", "Store", "Token", "User"]
 
@@ -79,6 +91,7 @@ class Store:
         self._clock = clock
         self._touches = tokens.Touches(clock)
         self._told: Callable[[GroupKey], None] = lambda _: None
+        self._ended: Callable[[str], None] = lambda _: None
         self._mirror = Mirror.of(
             [deployments.decode(row) for row in database.read("deployments", "all")],
             [ledger.decode(row) for row in database.read("ledger", "all")],
@@ -95,6 +108,9 @@ class Store:
         self.pats = Pats(self._door)
         self.audit = Audit(self._door, clock)
         self.webhooks = Webhooks(self._door)
+        self.revisions = Revisions(self._door)
+        self.images = Images(self._door)
+        self.anonymous_volumes = AnonymousVolumes(self._door)
 
     @classmethod
     def open(
@@ -105,19 +121,20 @@ class Store:
         vault: Vault | None = None,
         inline: bool = False,
         new_id: Callable[[], str] = _uuid4,
+        revisions_kept: int = REVISIONS_KEPT,
     ) -> Store:
         """Locks, opens, creates and migrates. None: in memory, always inline.
 
         vault: seals secrets; without one there are none. inline: writes run on the caller's thread
-        (simulation). Raises HostError naming the path and the reason, or the pid of the server that
-        has it open.
+        (simulation). revisions_kept: of each deployment. Raises HostError naming the path and the
+        reason, or the pid of the server that has it open.
         """
         with contextlib.ExitStack() as undo:
             lock = None if path is None else DatabaseLock(path)
             if lock is not None:
                 undo.callback(lock.release)
             vault = vault or Locked()
-            database = Database(path, clock, new_id, vault)
+            database = Database(path, clock, new_id, vault, revisions_kept=revisions_kept)
             undo.callback(database.disconnect)
             try:
                 store = cls(database, lock, clock, vault)
@@ -151,6 +168,11 @@ class Store:
         On the loop's thread, also when whoever asked for the change has gone meanwhile.
         """
         self._told = told
+
+    def listen_ended(self, ended: Callable[[str], None]) -> None:
+        """Tells of every user some of whose tokens were revoked, or who was disabled or deleted,
+        once it is committed. On the loop's thread, as `listen` does."""
+        self._ended = ended
 
     # The mirror: loop thread only, no await.
 
@@ -207,7 +229,7 @@ class Store:
     ) -> Accepted:
         """Decides (core.plan.decisions) and writes, in one transaction: namespace, rows, events,
         audit. Raises Denied (namespace missing and not the author's to make), Conflict."""
-        request = acceptance.Request(
+        request = Request(
             spec=spec,
             author=author,
             force=force,
@@ -216,6 +238,47 @@ class Store:
             unknown_fields=unknown_fields,
         )
         return await self._write(lambda tx: acceptance.accept(tx, request), self._desired_changed)
+
+    def preview(
+        self,
+        spec: DeploymentSpec,
+        author: Author,
+        *,
+        force: bool = False,
+        if_changed: bool = False,
+        image_moved: bool = False,
+    ) -> Preview:
+        """What `accept` would do now; nothing is written. Raises Denied."""
+        request = Request(
+            spec=spec,
+            author=author,
+            force=force,
+            if_changed=if_changed,
+            image_moved=image_moved,
+            unknown_fields=(),
+        )
+        return self._door.look(lambda tx: previewing.preview(tx, request))
+
+    async def restart(self, ask: Ask) -> Accepted:
+        """A new row of the same spec. This and the next four raise NotFound, Conflict where the row
+        is not in a state for it, and Invalid where the new spec breaks a rule."""
+        return await self._write(lambda tx: verbs.restart(tx, ask), self._desired_changed)
+
+    async def scale(self, ask: Ask, replicas: int) -> Accepted:
+        """Another count: in place where that can be, else a new row."""
+        return await self._write(lambda tx: verbs.scale(tx, ask, replicas), self._desired_changed)
+
+    async def stop(self, ask: Ask) -> Accepted:
+        """Nothing of the group is to run; its rows stay."""
+        return await self._write(lambda tx: verbs.stop(tx, ask), self._desired_changed)
+
+    async def start(self, ask: Ask) -> Accepted:
+        """What was stopped is to run again."""
+        return await self._write(lambda tx: verbs.start(tx, ask), self._desired_changed)
+
+    async def roll_back(self, ask: Ask, to: int | None) -> Accepted:
+        """A new row of an earlier spec, or the parent of a rollout that is given up."""
+        return await self._write(lambda tx: verbs.roll_back(tx, ask, to), self._desired_changed)
 
     async def delete(self, deployment_id: DeploymentId, author: Author) -> Deployment | None:
         """Marks `deleted`; the row as it is afterwards, None if there is none. Idempotent."""
@@ -233,6 +296,16 @@ class Store:
         await self._write(lambda tx: last_words.keep(tx, deployment_id, words))
 
     # Reads.
+
+    def known(self) -> Known:
+        """What there is, for telling what belongs to nothing of it."""
+        return knowing.known(self._door)
+
+    def was_told(self, row: Deployment, reason: str) -> bool:
+        """Whether a deployment of its namespace and runtime has an event with this reason."""
+        spec = row.spec
+        values = {"namespace": spec.namespace, "runtime": spec.runtime, "reason": reason}
+        return self._database.read_one("events", "in_namespace", values) is not None
 
     def events(
         self, deployment_id: DeploymentId, *, level: Level | None, limit: int
@@ -258,11 +331,24 @@ class Store:
             row = self._database.read_one("namespaces", "by_name", {"name": id_or_name})
         return None if row is None else namespaces.decode(row)
 
-    async def create_namespace(self, name: str, author: Author) -> Namespace:
+    async def create_namespace(
+        self, name: str, author: Author, network: NamespaceNetwork = UNSET
+    ) -> Namespace:
         """With its audit entry. Raises Conflict: `namespace '<n>' already exists`."""
-        return await self._write(lambda tx: namespaces.create(tx, name, author))
+        return await self._write(lambda tx: namespaces.create(tx, name, author, network))
 
-    def namespace_to_delete(self, name_or_id: str) -> Namespace | None:
+    async def set_namespace_network(
+        self, namespace: Namespace, network: NamespaceNetwork, author: Author
+    ) -> Namespace:
+        """All its settings, with an audit entry where they are others. Raises NotFound."""
+        return await self._write(lambda tx: namespaces.set_network(tx, namespace, network, author))
+
+    def namespace_network(self, name: str) -> NamespaceNetwork:
+        """Unset as well where there is no such namespace."""
+        row = self._database.read_one("namespaces", "by_name", {"name": name})
+        return UNSET if row is None else namespaces.decode(row).network
+
+    def namespace_to_change(self, name_or_id: str) -> Namespace | None:
         """A name goes first: one may look like the id of another."""
         row = self._database.read_one("namespaces", "by_name", {"name": name_or_id})
         if row is None:
@@ -316,6 +402,8 @@ class Store:
             if isinstance(change, InputChanged):
                 for key in self._referring(change):
                     self._told(key)
+            elif isinstance(change, TokensEnded):
+                self._ended(change.user_id)
 
     def _referring(self, change: InputChanged) -> tuple[GroupKey, ...]:
         return tuple(

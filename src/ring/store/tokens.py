@@ -78,7 +78,7 @@ def open_session(
 
 def revoke(tx: Transaction, token: Token) -> None:
     """Idempotent; the audit entry is written once."""
-    if revoking.revoke(tx, token.id):
+    if revoking.revoke(tx, token.id, token.user.id):
         audit.record(tx, token.user.id, "logout", audit.Target("session", token.user.username))
 
 

@@ -129,6 +129,8 @@ def update(tx: Transaction, user_id: str, change: UserChange, by: Token) -> User
         audit.record(tx, by.user.id, "role", audit.Target("user", username))
     elif change.password:
         revoking.revoke_other_sessions(tx, user_id, kept=by.id)
+    if status != before.status:
+        revoking.tell(tx, user_id)
     if changes_rest:
         audit.record(tx, by.user.id, "update", audit.Target("user", username))
     return _existing(tx, user_id)

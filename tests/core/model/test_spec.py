@@ -51,6 +51,9 @@ def test_a_spec_does_not_change() -> None:
         {"network": {"mode": "bridge"}},
         {"resources": {"limits": {}}},
         {"kind": "worker", "command": [], "ports": None, "security": {}},
+        {"security": {"hardened": False, "read_only": False, "no_new_privileges": False}},
+        {"security": {"seccomp": "default"}, "init": False},
+        {"config": {"user": {"privileged": False}}},
     ],
 )
 def test_fingerprint_is_the_same(patch: dict[str, object]) -> None:

@@ -6,10 +6,11 @@ import itertools
 import json
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from ring.core.model.deployment import Deployment
 from ring.core.model.failures import Failure, FailureClass
+from ring.core.model.health import CheckState, Fired
 from ring.core.model.ids import DeploymentId, GroupKey, InstanceId, InstanceName, OperationId
 from ring.core.model.ledger import Entry, Phase, Why
 from ring.core.model.observed import Exit, Instance, Listing, State, Unknown
@@ -68,8 +69,10 @@ class Scene:
         self.taken_at = BOOT
         self.operations: list[OperationView] = []
         self.outcomes: list[Outcome] = []
+        self.fired: list[Fired] = []
         self.memory = Memory()
         self.inputs = 0
+        self.checks: dict[InstanceId, dict[int, CheckState]] = {}
         self.passed = 0.0
         self.jumped = timedelta()
         self._numbers = itertools.count(1)
@@ -108,12 +111,14 @@ class Scene:
         halt_reason: str | None = None,
         retired_count: int = 0,
         image_digest: str | None = None,
+        age_s: float = HOUR,
+        **more: Any,
     ) -> Deployment:
         made = Deployment(
             id=DeploymentId(row_id),
             spec=spec or _spec(replicas),
             status=status,
-            created_at=self.wall(HOUR - len(self.rows)),
+            created_at=self.wall(age_s - len(self.rows)),
             was_running=status is Status.RUNNING if was_running is None else was_running,
             restart_count=restart_count,
             next_create_at=next_create_at,
@@ -121,6 +126,7 @@ class Scene:
             halt_reason=halt_reason,
             retired_count=retired_count,
             image_digest=image_digest,
+            **more,
         )
         self.rows[made.id] = made
         return made
@@ -171,6 +177,14 @@ class Scene:
         """An instance that runs."""
         return self.found(row, self.entry(row, phase), born=born)
 
+    def green(self, instance: Instance, *, since: float = 60.0, index: int = 0) -> None:
+        """A check of it has been passing for so many seconds."""
+        state = CheckState("success", ready_since=self.mono - since)
+        self.checks.setdefault(instance.id, {})[index] = state
+
+    def red(self, instance: Instance, *, status: str = "failed", index: int = 0) -> None:
+        self.checks.setdefault(instance.id, {})[index] = CheckState(status, failures=1)
+
     def ended(
         self,
         row: Deployment,
@@ -195,6 +209,14 @@ class Scene:
             state=State.EXITED,
             exit=Exit(code, self.wall(), signalled=signalled),
         )
+
+    def fires(self, instance: Instance, index: int = 0, message: str = "refused") -> Fired:
+        """A check of an instance reaches its threshold."""
+        made = Fired(
+            next(self._numbers), instance.deployment_id, instance.name, instance.id, index, message
+        )
+        self.fired.append(made)
+        return made
 
     # operations
     def in_flight(self, action: Action, *, begun: bool = True) -> OperationView:
@@ -229,9 +251,11 @@ class Scene:
         *,
         clean: bool = True,
         inputs: int | None = None,
+        retry_after_s: float = 0.0,
     ) -> Outcome:
         """The start in flight fails."""
-        return self.comes_of(operation, StartFailed(Failure(kind, message), clean, inputs))
+        why = Failure(kind, message, retry_after_s)
+        return self.comes_of(operation, StartFailed(why, clean, inputs))
 
     def comes_away(self) -> None:
         """Every removal in flight succeeds."""
@@ -252,10 +276,12 @@ class Scene:
             ledger=dict(self.ledger),
             operations=tuple(self.operations),
             outcomes=tuple(self.outcomes),
+            fired=tuple(self.fired),
             runtimes=runtimes,
             memory=self.memory,
             limits=self.limits,
             inputs=self.inputs,
+            checks=dict(self.checks),
         )
 
     def plan(self) -> Plan:
@@ -280,6 +306,7 @@ class Scene:
         for entry in made.put_entries:
             self.ledger[entry.name] = entry
         self.outcomes = [one for one in self.outcomes if one.id not in made.folded]
+        self.fired = [one for one in self.fired if one.id not in made.acted]
         self.memory = made.memory
         for operation in [one for one in self.operations if one.id in made.cancel]:
             assert isinstance(operation.action, StartInstance)
@@ -292,6 +319,7 @@ class Scene:
         self.memory = Memory()
         self.operations.clear()
         self.outcomes.clear()
+        self.fired.clear()
 
     def now(self, row: Deployment) -> Deployment:
         """The row as it is by now."""

@@ -15,7 +15,16 @@ from ring.core.model.observed import Exit, State
 from ring.core.model.operations import Inspected, InspectInstance, RemoveInstance, StartInstance
 from ring.core.model.status import Status
 from ring.core.plan.view import Limits
-from tests.core.plan.builders import Scene, actions, after, is_empty, reasons, the_event, told
+from tests.core.plan.builders import (
+    Scene,
+    actions,
+    after,
+    is_empty,
+    reasons,
+    spec,
+    the_event,
+    told,
+)
 
 if TYPE_CHECKING:
     from ring.core.model.deployment import Deployment
@@ -68,6 +77,48 @@ def test_during_a_wait_nothing_is_created_and_everything_else_goes_on() -> None:
     assert actions(made, StartInstance) == []
     assert made.wake_at == scene.mono + 4
     assert made.reasons[row.id] == "2 of 2 instances missing: next attempt in 4 s"
+
+
+def limited(scene: Scene, retry_after_s: float) -> Plan:
+    """The registry refuses the start in flight and asks for a wait."""
+    (operation,) = scene.flying(StartInstance)
+    scene.refused(operation, FailureClass.IMAGE_PULL_FAILED, retry_after_s=retry_after_s)
+    return scene.step()
+
+
+def test_no_create_comes_before_whoever_refused_wants_it() -> None:
+    scene = Scene()
+    row = scene.row(Status.CREATING)
+    scene.step()
+    made = limited(scene, 200.0)
+    event = the_event(made, "image_pull_back_off")
+    assert event.message.endswith("(failure 1 of 5; next attempt in 200 s)")
+    assert made.wake_at == scene.mono + 200
+    assert scene.now(row).next_create_at == scene.wall(-200)
+    scene.wait(199)
+    assert actions(scene.step(), StartInstance) == []
+    scene.wait(1)
+    assert len(actions(scene.step(), StartInstance)) == 1
+    made = limited(scene, 0.5)  # less than the wait for a second failure
+    assert made.wake_at == scene.mono + 1
+
+
+def test_a_crash_loop_waits_as_long_as_is_asked_for_too() -> None:
+    scene = Scene(Limits(crash_loop_retry_s=60.0))
+    row = scene.row(Status.IMAGE_PULL_BACK_OFF, restart_count=4)
+    scene.step()
+    made = limited(scene, 200.0)
+    assert scene.now(row).status is LOOP
+    assert made.wake_at == scene.mono + 200
+    assert "next attempt in 200 s" in the_event(made, "restart_limit_reached").message
+    scene.wait(200)
+    scene.step()
+    made = limited(scene, 90.0)
+    assert made.wake_at == scene.mono + 90
+    scene.wait(90)
+    scene.step()
+    made = limited(scene, 30.0)
+    assert made.wake_at == scene.mono + 60
 
 
 def test_a_wait_goes_on_after_a_kill_of_the_server() -> None:
@@ -143,6 +194,17 @@ def test_a_row_that_wants_nothing_any_more_is_in_no_crash_loop() -> None:
     assert reasons(made) == ["container_crashed"]
     assert [one.name for one in actions(made, RemoveInstance)] == [dead.name]
     assert scene.now(row).status is Status.RUNNING
+
+
+def test_a_crash_loop_that_is_stopped_ends_and_may_be_started_again() -> None:
+    scene = Scene()
+    row = scene.row(LOOP, restart_count=5, stopped=True, next_create_at=scene.wall())
+    made = scene.step()
+    assert reasons(made) == ["state_transition"]
+    stopped = scene.now(row)
+    assert (stopped.status, stopped.next_create_at) == (Status.RUNNING, None)
+    scene.rows[row.id] = replace(stopped, stopped=False)
+    assert len(actions(scene.step(), StartInstance)) == row.spec.replicas
 
 
 def test_a_smaller_target_alone_spends_nothing() -> None:
@@ -562,3 +624,79 @@ def test_in_a_crash_loop_the_slow_attempt_comes_next(retry_s: float | None, said
     scene.found(row, entry, State.EXITED, end=end)
     message = the_event(scene.plan(), "container_crashed").message
     assert message.endswith(f"(restart count 6; {said})")
+
+
+# the window
+
+
+def _checks(*windows: str | None) -> list[dict[str, object]]:
+    """Checks with these healthy times; None is one that is no readiness check."""
+    check = {"type": "tcp", "port": 1, "interval": "1s", "timeout": "1s", "on_failure": "alert"}
+    return [
+        check if window is None else {**check, "readiness": True, "min_healthy_time": window}
+        for window in windows
+    ]
+
+
+@pytest.mark.parametrize(
+    ("checks", "window_s"),
+    [
+        ([], 10.0),
+        (_checks(None), 10.0),
+        (_checks("6s"), 6.0),
+        (_checks("6s", None, "90s"), 90.0),
+        (_checks("0s"), 1.0),
+        (_checks("200ms"), 1.0),
+        ([{**_checks(None)[0], "readiness": True}], 10.0),
+        ([{**_checks(None)[0], "readiness": True}, *_checks("3s")], 10.0),
+    ],
+)
+def test_failures_are_forgiven_after_the_longest_healthy_time_of_the_readiness_checks(
+    checks: list[dict[str, object]], window_s: float
+) -> None:
+    scene = Scene()
+    row = scene.row(spec=spec(health_checks=checks), restart_count=3)
+    scene.up(row)
+    made = scene.step()
+    assert made.wake_at == scene.mono + window_s
+    scene.until(made)
+    made = scene.step()
+    assert scene.now(row).restart_count == 0
+    assert f"Healthy for {window_s:g} s" in the_event(made, "restart_count_reset").message
+
+
+@pytest.mark.parametrize("window", ["4s", None])
+def test_a_row_that_is_held_by_its_gate_earns_forgiveness_as_well(window: str | None) -> None:
+    check = {**_checks(None)[0], "readiness": True, "min_healthy_time": window}
+    check["start_period"] = "2h"  # the row was made an hour ago
+    scene = Scene()
+    row = scene.row(Status.CREATING, spec=spec(health_checks=[check]), restart_count=3)
+    scene.up(row)
+    scene.step()
+    scene.wait(4 if window else 10)
+    made = scene.step()
+    assert scene.now(row).restart_count == 0
+    assert scene.now(row).status is Status.CREATING
+    assert reasons(made) == ["restart_count_reset"]
+
+
+# what it waits for
+
+
+def test_a_crash_loop_says_what_it_waits_for() -> None:
+    scene = Scene()
+    row = scene.row(LOOP, restart_count=7, next_create_at=scene.wall(-120))
+    assert scene.plan().reasons[row.id] == (
+        "1 of 1 instances missing: in a crash loop after 7 failures; next attempt in 120 s"
+    )
+
+
+def test_what_is_missing_is_what_it_waits_for() -> None:
+    scene = Scene()
+    row = scene.row(Status.CREATING)
+    scene.step()
+    scene.refused(scene.operations[0], FailureClass.SECRET_UNRESOLVED, inputs=0)
+    assert scene.step().reasons[row.id] == (
+        "1 of 1 instances missing: what it refers to is missing; "
+        "looked for at once when it is there, and in 10 s"
+    )

@@ -24,7 +24,7 @@ def test_a_row_as_it_should_be_gives_an_empty_plan() -> None:
     assert is_empty(made)
     assert made.wake_at is None
     assert made.based_on == (row,)
-    assert made.reasons == {}
+    assert made.reasons == {row.id: "nothing to do: 3 of 3 instances live"}
 
 
 def test_a_group_without_rows_gives_an_empty_plan() -> None:

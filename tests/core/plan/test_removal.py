@@ -18,7 +18,16 @@ from ring.core.model.operations import (
     StartInstance,
 )
 from ring.core.model.status import Status
-from tests.core.plan.builders import Scene, actions, failure, is_empty, reasons, the_event, told
+from tests.core.plan.builders import (
+    Scene,
+    actions,
+    failure,
+    is_empty,
+    reasons,
+    spec,
+    the_event,
+    told,
+)
 
 
 def test_everything_a_deleted_row_has_is_stopped_and_removed() -> None:
@@ -43,6 +52,29 @@ def test_everything_a_deleted_row_has_is_stopped_and_removed() -> None:
     assert {e.reason for e in made.put_entries} == {Why.DELETE}
     assert made.rows == ()
     assert made.reasons[row.id] == "its instances are being removed"
+
+
+@pytest.mark.parametrize(
+    ("written", "grace_s"),
+    [("2s", 2), ("0s", 0), ("750ms", 0.75), ("10m", 600), ("2h", 600), ("soon", 10), (None, 10)],
+)
+def test_everything_that_is_stopped_has_the_grace_of_its_row(
+    written: str | None, grace_s: float
+) -> None:
+    scene = Scene()
+    wanted = spec(stop_grace_period=written)
+    gone = scene.row(Status.DELETED, spec=wanted)
+    kept = scene.row(row_id="kept", spec=wanted.model_copy(update={"replicas": 0}))
+    entries = [
+        scene.up(gone),
+        scene.ended(gone, phase=Phase.COUNTED),
+        scene.found(gone, None),
+        scene.up(kept, Phase.STOPPING),
+        scene.up(kept),
+    ]
+    removals = actions(scene.step(), RemoveInstance)
+    assert {one.name for one in removals} == {one.name for one in entries}
+    assert {one.grace_s for one in removals} == {grace_s}
 
 
 def test_one_instance_is_told_as_one() -> None:

@@ -12,6 +12,7 @@ from ring.core.model.observed import Exit, State, Unknown
 from ring.core.model.operations import InspectInstance, RemoveInstance, StartInstance
 from ring.core.model.status import FINAL, Status
 from ring.core.plan.planner import plan
+from ring.core.plan.scaling import MOST_AT_ONCE
 from ring.core.plan.view import Now
 from tests.core.plan.builders import Scene, actions, after, is_empty, reasons, spec
 
@@ -35,6 +36,19 @@ def test_a_new_row_gets_all_its_instances_at_once() -> None:
     assert made.rows == ()
     assert made.reasons[row.id] == "creating 3 of 3 instances"
     assert is_empty(scene.step())
+
+
+def test_an_endless_count_is_created_a_part_at_a_time() -> None:
+    scene = Scene()
+    row = scene.row(Status.CREATING, replicas=4_294_967_295)
+    assert len(actions(scene.step(), StartInstance)) == MOST_AT_ONCE
+    first, *others = scene.flying(StartInstance)
+    assert is_empty(scene.step())
+    scene.started(first)
+    made = scene.step()
+    assert len(actions(made, StartInstance)) == 1
+    assert made.reasons[row.id] == "creating 4294967039 of 4294967295 instances"
+    assert len(scene.flying(StartInstance)) == len(others) + 1
 
 
 def test_what_is_in_flight_is_not_missing() -> None:
@@ -288,10 +302,14 @@ def test_what_may_not_be_resumed_is_removed_by_name(status: Status) -> None:
 # settling
 
 
-def test_what_settles_is_inspected_at_once_after_a_restart() -> None:
+def test_what_settles_is_inspected_after_the_whole_delay_by_a_server_that_saw_no_start() -> None:
     scene = Scene()
     row = scene.row(Status.CREATING)
     instance = scene.up(row, Phase.SETTLING)
+    made = scene.step()
+    assert made.actions == ()
+    assert made.wake_at == pytest.approx(scene.mono + 0.3)
+    scene.until(made)
     assert scene.plan().actions == (
         InspectInstance(row.id, instance.name, instance.id, settle=True),
     )

@@ -10,6 +10,7 @@ import pytest
 from ring.core.checking import check
 from ring.core.model.spec import RuntimeName
 from ring.core.rules import RULES
+from ring.core.rules.security import OPTIONS
 from tests.core.bodies import (
     CAPABILITIES,
     EVERYTHING,
@@ -17,7 +18,6 @@ from tests.core.bodies import (
     MINIMAL,
     ON_CH,
     ON_FC,
-    OPTIONS,
     checked,
     found,
 )
@@ -74,6 +74,11 @@ CASES: list[Case] = [
     ("volumes.key.required", "volumes[0].key", volume(type="config")),
     ("volumes.key.empty", "volumes[0].key", volume(type="config", key="")),
     ("volumes.key.unexpected", "volumes[0].key", volume(type="secret", key="x")),
+    (
+        "volumes.relabel.unexpected",
+        "volumes[0].relabel",
+        volume(type="volume", source="a", relabel="shared"),
+    ),
     (
         "volumes.permission.must_be_ro",
         "volumes[0].permission",
@@ -154,6 +159,7 @@ CASES: list[Case] = [
     ("autoscale.invalid", "autoscale", {"autoscale": {**SCALE, "target_cpu": 100}}),
     ("autoscale.runtime_unsupported", "autoscale", {**ON_CH, "autoscale": SCALE}),
     ("autoscale.job_unsupported", "autoscale", {"kind": "job", "autoscale": SCALE}),
+    ("auto_rollback.job_unsupported", "auto_rollback", {"kind": "job", "auto_rollback": True}),
     (
         "config.image_pull_policy.unsupported",
         "config.image_pull_policy",
@@ -221,6 +227,14 @@ CASES: list[Case] = [
         "config.user.privileged",
         {**HARDENED, "config": {"user": {"id": 1, "privileged": True}}},
     ),
+    *(
+        (
+            "config.user.privileged_conflict",
+            f"security.{member}",
+            {"config": {"user": {"privileged": True}}, "security": {member: value}},
+        )
+        for member, value in (("cap_drop", ["NET_RAW"]), ("seccomp", "/etc/profile.json"))
+    ),
     ("tmpfs.destination.not_absolute", "tmpfs[0].destination", {"tmpfs": [{"destination": "t"}]}),
     (
         "tmpfs.destination.duplicate",
@@ -250,6 +264,7 @@ CASES: list[Case] = [
     ("hostname.shared_network_conflict", "hostname", mode("shared", hostname="a")),
     ("extra_hosts.invalid", "extra_hosts.a_b", {"extra_hosts": {"a_b": "10.0.0.1"}}),
     ("extra_hosts.invalid", "extra_hosts.db", {"extra_hosts": {"db": "elsewhere"}}),
+    ("extra_hosts.invalid", "extra_hosts.db", {"extra_hosts": {"db": "fe80::1%eth0"}}),
     (
         "extra_hosts.shared_network_conflict",
         "extra_hosts",
@@ -259,6 +274,10 @@ CASES: list[Case] = [
     ("stop_grace_period.invalid", "stop_grace_period", {"stop_grace_period": "1d"}),
     ("stop_signal.invalid", "stop_signal", {"stop_signal": "SIGNOPE"}),
     ("stop_signal.invalid", "stop_signal", {"stop_signal": "65"}),
+    ("stop_signal.invalid", "stop_signal", {"stop_signal": "0"}),
+    ("stop_signal.invalid", "stop_signal", {"stop_signal": "SIG9"}),
+    ("stop_signal.invalid", "stop_signal", {"stop_signal": "RTMIN+16"}),
+    ("stop_signal.invalid", "stop_signal", {"stop_signal": ""}),
     ("replicas.job_must_be_one", "replicas", {"kind": "job", "replicas": 2}),
     (
         "health_checks.job_readiness_unsupported",
@@ -319,6 +338,38 @@ def test_ports_and_replicas_are_always_a_pair() -> None:
     ]
 
 
+def test_all_that_is_wrong_with_the_process_settings_is_told_at_once() -> None:
+    patch = {
+        "config": {"user": {"id": 0, "privileged": True}},
+        "security": {"hardened": True, "cap_add": ["NOPE"], "cap_drop": ["KILL"], "seccomp": "x"},
+        "tmpfs": [{"destination": "t", "size": "big", "mode": "9"}],
+        "ulimits": {"files": 1, "core": {"soft": 2, "hard": 1}},
+        "sysctls": {"vm.swappiness": "1"},
+        "devices": [{"source": "fuse", "permissions": "x"}],
+        "shm_size": "64 Mi",
+        "hostname": "-",
+        "extra_hosts": {"db": "elsewhere"},
+    }
+    assert [code.removeprefix("deployment.") for code, _ in found(patch)] == [
+        "security.cap_add.unknown",
+        "security.seccomp.invalid",
+        "security.hardened.user_required",
+        "security.hardened.conflict",
+        "config.user.privileged_conflict",
+        "tmpfs.destination.not_absolute",
+        "tmpfs.size.invalid",
+        "tmpfs.mode.invalid",
+        "ulimits.name.invalid",
+        "ulimits.value.invalid",
+        "sysctls.not_namespaced",
+        "devices.source.not_absolute",
+        "devices.permissions.invalid",
+        "shm_size.invalid",
+        "hostname.format",
+        "extra_hosts.invalid",
+    ]
+
+
 def test_every_code_of_the_table_is_provoked() -> None:
     provoked = {f"deployment.{code}" for code in (*PAIR, *(case[0] for case in CASES))}
     # only firecracker has a limit of volumes, and only the microVMs boot an image and no command
@@ -370,8 +421,11 @@ def test_full_body_breaks_no_rule() -> None:
         mode("host"),
         {"security": {"selinux": {"disable": True}}},
         {"security": {"seccomp": "/etc/profile.json"}},
+        {"config": {"user": {"privileged": True}}, "security": {"seccomp": "unconfined"}},
         {"stop_signal": "9"},
         {"stop_signal": "INT"},
+        {"stop_signal": "SIGRTMIN+3"},
+        {"stop_signal": "64", "stop_grace_period": "0s"},
         {"ulimits": {"core": {"soft": 5, "hard": -1}}},
         {"autoscale": {**SCALE, "max": 3}},
         limits("memory", "999Ti"),
@@ -446,6 +500,13 @@ def test_what_is_no_volume_name(name: str) -> None:
 
 def test_a_network_file_system_is_no_volume_name() -> None:
     assert found(volume(type="volume", driver="nfs", source="nas:/export")) == []
+    assert found(volume(type="volume", driver="nfs", source="shared")) == []
+
+
+@pytest.mark.parametrize("source", ["nas:export", "nas,soft:/export", "/export", ":/export"])
+def test_what_is_no_share(source: str) -> None:
+    patch = volume(type="volume", driver="nfs", source=source)
+    assert found(patch) == [("deployment.volumes.source.format", "volumes[0].source")]
 
 
 @pytest.mark.parametrize(

@@ -9,13 +9,13 @@ import pytest
 
 from ring.core.model.events import EventDraft, Level
 from ring.core.model.failures import TREATMENT, FailureClass
-from ring.core.model.ids import DeploymentId
+from ring.core.model.ids import DeploymentId, InstanceId
 from ring.core.model.operations import StartInstance
 from ring.core.model.status import Status
 from ring.core.plan.view import Plan, RowChange
 from ring.core.webhooks.kinds import Kind
 from ring.core.webhooks.notices import CATEGORIES, Notice, of_plan, reason_of, status_changed
-from tests.core.plan.builders import Scene
+from tests.core.plan.builders import Scene, spec
 
 
 def told(plan: Plan) -> list[Notice]:
@@ -59,6 +59,34 @@ def test_an_instance_more_or_less_is_told(reason: str, instances: int, direction
     )
 
 
+def test_the_replicas_of_an_autoscaled_deployment_are_those_it_has_been_scaled_to() -> None:
+    policy = {"min": 2, "max": 4, "target_cpu": 50.0}
+    row = Scene().row(spec=spec(replicas=1, autoscale=policy))
+    for desired, replicas in ((None, 2), (3, 3), (9, 4)):
+        scaled = replace(row, desired_replicas=desired)
+        (one,) = told(Plan(based_on=(scaled,), events=(event("scale_up", instances=2),)))
+        assert json.loads(one.payload)["replicas"] == replicas
+
+
+@pytest.mark.parametrize(
+    ("reason", "action"),
+    [
+        ("health_check_instance_restart", "restart"),
+        ("health_check_stop", "stop"),
+        ("health_check_alert", "alert"),
+    ],
+)
+def test_a_check_that_acts_is_told(reason: str, action: str) -> None:
+    row = Scene().row()
+    drafted = replace(event(reason, "it refuses"), instance_id=InstanceId("a1"))
+    (one,) = told(Plan(based_on=(row,), events=(drafted,)))
+    assert one.kind is Kind.HEALTH_CHECK_FAILED
+    assert one.payload == (
+        '{"schema_version":1,"deployment_id":"row","namespace":"media","name":"web",'
+        f'"kind":"worker","instance_id":"a1","action":"{action}","message":"it refuses"}}'
+    )
+
+
 def test_a_decision_to_scale_alone_is_not_told() -> None:
     row = Scene().row()
     assert told(Plan(based_on=(row,), events=(event("scale_up"),))) == []
@@ -99,12 +127,29 @@ def test_a_failed_create_is_told_with_its_category(
 
 
 @pytest.mark.parametrize(
+    ("reason", "phase", "drained"),
+    [
+        ("rolling_update_step", "step", '"9b44"'),
+        ("rolling_update_complete", "complete", "null"),
+        ("rolling_update_failed", "failed", "null"),
+    ],
+)
+def test_the_phases_of_a_rollout_are_told(reason: str, phase: str, drained: str) -> None:
+    row = Scene().row()
+    about = replace(event(reason), parent_id=DeploymentId("a71e"), instance_id=InstanceId("9b44"))
+    (one,) = told(Plan(based_on=(row,), events=(about,)))
+    assert one.kind is Kind.ROLLING_UPDATE
+    assert one.payload == (
+        '{"schema_version":1,"deployment_id":"row","namespace":"media","name":"web",'
+        f'"kind":"worker","parent_id":"a71e","phase":"{phase}","drained_instance_id":{drained}}}'
+    )
+
+
+@pytest.mark.parametrize(
     "reason",
     [
         "apply_timeout",
         "runtime_unavailable",
-        "health_check_alert",
-        "HealthCheckAlert",
         "container_crashed",
         "teardown_failed",
         "state_transition",

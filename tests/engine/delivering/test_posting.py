@@ -18,8 +18,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from ring import __version__
-from ring.engine.delivering.names import AT_ONCE, Names
 from ring.engine.delivering.posting import Poster, Undelivered, signature
+from ring.engine.outbound.names import AT_ONCE, Names
 from ring.store.webhooks import MOST_ACTIVE, Due, Target
 
 if TYPE_CHECKING:

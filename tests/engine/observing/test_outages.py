@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import logging
+from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -13,7 +14,7 @@ import pytest
 from ring.core.model.failures import FailureClass
 from ring.core.model.ledger import Phase
 from ring.core.model.observed import Exit, Instance, Unknown
-from ring.engine.observing.observer import LIST_S, PROOF_S, STEADY_S
+from ring.engine.observing.observer import LASTING_PROOF_S, LIST_S, PROOF_S, STEADY_S
 from ring.runtimes.base import RuntimeFailure, Signalled
 from tests.engine.bench import Bench
 
@@ -40,6 +41,58 @@ def test_what_ended_before_ring_was_there_was_missed() -> None:
         end = watch.only(row).exit
         assert end is not None
         assert (end.code, end.missed) == (0, True)
+
+    bench.run(main())
+
+
+def _replaced(bench: Bench, instance: Instance) -> None:
+    """Another engine is behind the socket, which ended everything and tells nothing of it."""
+    bench.engine.cut_streams()
+    bench.engine.exit(instance.id, 137)
+    bench.engine.log.clear()
+
+
+def test_an_answer_from_before_an_outage_does_not_hide_that_the_end_was_missed() -> None:
+    bench = Bench()
+
+    async def main() -> None:
+        row, instance = await one_live(bench)
+        watch = Watch(bench)
+        await watch.follow()
+        bench.held.hold("list")
+        _replaced(bench, instance)
+        await bench.wait(2 * PROOF_S)
+        watch.observer.note(instance)  # asked before, and answered after the listing was asked for
+        bench.held.release()
+        await bench.idle()
+        assert watch.only(row).is_live
+        watch.observer.refresh()
+        await bench.idle()
+        assert watch.only(row).exit == Exit(None, None, missed=True)
+
+    bench.run(main())
+
+
+@pytest.mark.parametrize("told", [True, False])
+def test_an_answer_about_what_has_gone_meanwhile_is_too_old(told: bool) -> None:
+    """By an event, or by the first listing after an engine was replaced."""
+    bench = Bench()
+
+    async def main() -> None:
+        row, instance = await one_live(bench)
+        watch = Watch(bench)
+        await watch.follow()
+        _replaced(bench, instance)
+        ended = bench.engine.inspect(instance.id)
+        await bench.wait(PROOF_S / 2)
+        bench.engine.remove_by_hand(instance.id)
+        if not told:
+            bench.engine.log.clear()
+            bench.engine.cut_streams()
+        await bench.wait(3 * PROOF_S)
+        assert not watch.listing(row).instances
+        watch.observer.note(ended)
+        assert not watch.listing(row).instances
 
     bench.run(main())
 
@@ -98,6 +151,37 @@ def test_what_ended_during_an_outage_was_missed_whatever_tells_first(
         end = watch.only(row).exit
         assert end is not None
         assert end.missed
+
+    bench.run(main())
+
+
+@pytest.mark.parametrize("lasting", [False, True])
+@pytest.mark.parametrize("is_told", [False, True])
+def test_what_an_engine_tells_after_an_outage_counts_if_its_events_outlive_it(
+    *, lasting: bool, is_told: bool
+) -> None:
+    """Once it has told the last event again: a machine that was started anew has forgotten all."""
+    bench = Bench()
+    bench.runtime.able = replace(bench.runtime.able, lasting_events=lasting)
+
+    async def main() -> None:
+        row, instance = await one_live(bench)
+        watch = Watch(bench)
+        await watch.follow()
+        bench.engine.pause_by_hand(instance.id)
+        bench.engine.unpause_by_hand(instance.id)
+        await bench.wait(1)
+        bench.engine.go_away()
+        await bench.wait(1)
+        bench.engine.exit(instance.id, 1)
+        if not is_told:
+            bench.engine.log.clear()
+        bench.engine.come_back()
+        await bench.wait(3 + LASTING_PROOF_S)
+        watch.observer.note(bench.engine.inspect(instance.id))
+        end = watch.only(row).exit
+        assert end is not None
+        assert end.missed is not (lasting and is_told)
 
     bench.run(main())
 
@@ -277,6 +361,36 @@ def test_what_ended_with_an_engine_that_remembers_nothing_was_missed(told_before
         ends = {one.id: one.exit for one in watch.observer.instances(row.id)}
         assert ends[later.id] is not None
         assert not ends[later.id].missed  # type: ignore[union-attr]  # looked at above
+
+    bench.run(main())
+
+
+def test_what_a_new_engine_tells_is_no_proof_that_nothing_was_missed_before_it() -> None:
+    """Its own events are told again after another break, and those of the old one are not."""
+    bench = Bench()
+
+    async def main() -> None:
+        row, instance = await one_live(bench)
+        watch = Watch(bench)
+        await watch.follow()
+        bench.engine.pause_by_hand(instance.id)
+        bench.engine.unpause_by_hand(instance.id)
+        await bench.wait(STEADY_S)
+        broken_while_it_dies(watch, instance, 3)
+        bench.engine.log.clear()
+        await bench.wait(PROOF_S / 2)  # not listed for yet
+        bench.held.events.clear()
+        bench.held.holds_events = False
+        entry = await bench.entry(row, Phase.CREATING)
+        bench.running(bench.order(row, entry.name))
+        await bench.idle()
+        bench.engine.cut_streams()
+        await bench.wait(PROOF_S + 0.1)
+        watch.observer.note(bench.engine.inspect(instance.id))
+        ends = {one.id: one.exit for one in watch.observer.instances(row.id)}
+        end = ends[instance.id]
+        assert end is not None
+        assert (end.code, end.missed) == (3, True)
 
     bench.run(main())
 

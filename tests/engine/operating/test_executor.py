@@ -34,6 +34,7 @@ from ring.engine.operating.executor import RuntimeExecutor
 from ring.engine.operating.last_words import LONGEST_LINE
 from ring.engine.operating.resolving import Resolver
 from ring.engine.operating.starting import FINISH_S, Starter
+from ring.engine.operating.warnings import Warnings
 from ring.runtimes.base import RuntimeFailure, Unavailable
 from tests.engine.bench import AUTHOR, DIGEST, Bench
 
@@ -74,8 +75,9 @@ class Shop:
                 resolver=Resolver(bench.store, Inputs()),
                 files=bench.files,
                 journal=self.journal,
+                warnings=Warnings(self.journal, bench.store.was_told),
                 limits=Limits(apply_timeout_s=60.0),
-                default_host_ip="127.0.0.1",
+                host_ip_of={"media": "127.0.0.1"}.get,
             ),
         )
 
@@ -97,6 +99,17 @@ def failed(result: Result, kind: FailureClass, *, clean: bool) -> str:
 
 
 # start
+def test_on_the_hosts_network_no_other_is_made() -> None:
+    bench = Bench()
+
+    async def main() -> None:
+        shop = Shop(bench)
+        assert isinstance(await shop.start(await bench.accept(network={"mode": "host"})), Started)
+        assert bench.engine.networks == set()
+        assert isinstance(await shop.start(await bench.accept(name="other")), Started)
+        assert bench.engine.networks == {"ring_media"}
+
+    bench.run(main())
 
 
 def test_a_start_makes_network_image_and_instance_and_notes_it() -> None:
@@ -125,7 +138,7 @@ def test_a_start_makes_network_image_and_instance_and_notes_it() -> None:
     bench.run(main())
 
 
-def test_the_default_host_ip_is_handed_on() -> None:
+def test_the_host_ip_of_the_namespace_is_handed_on() -> None:
     bench = Bench()
     orders: list[Order] = []
 
@@ -138,7 +151,7 @@ def test_the_default_host_ip_is_handed_on() -> None:
             return await original(order)
 
         bench.runtime.create = create  # type: ignore[method-assign]  # keeps the order
-        await shop.start(await bench.accept())
+        await shop.start(await bench.accept(ports=[{"published": 8080, "target": 80}]))
 
     bench.run(main())
     assert [order.default_host_ip for order in orders] == ["127.0.0.1"]
@@ -271,6 +284,23 @@ def test_an_instance_that_is_removed_between_create_and_start_is_a_failure() -> 
         bench.held.release()
         message = failed(await task, FailureClass.OTHER, clean=True)
         assert "removed from outside while it came up" in message
+
+    bench.run(main())
+
+
+def test_an_instance_that_is_renamed_while_it_comes_up_is_cleaned_up() -> None:
+    bench = Bench()
+
+    async def main() -> None:
+        shop = Shop(bench)
+        bench.held.hold("start")
+        task = asyncio.ensure_future(shop.start(await bench.accept()))
+        await bench.idle()
+        (made,) = bench.engine.containers
+        bench.engine.rename_by_hand(made, "another")
+        await bench.wait(61)
+        failed(await task, FailureClass.TIMEOUT, clean=True)
+        assert bench.engine.containers == {}
 
     bench.run(main())
 
@@ -430,6 +460,22 @@ def test_a_resumed_start_that_finds_it_ended_fails_and_removes_it() -> None:
         message = failed(result, FailureClass.OTHER, clean=True)
         assert "had ended already" in message
         assert bench.engine.containers == {}
+
+    bench.run(main())
+
+
+def test_a_job_that_is_found_ended_has_run() -> None:
+    bench = Bench()
+
+    async def main() -> None:
+        row = await bench.accept(kind="job", resources={"requests": {"memory": "2Gi"}})
+        name = bench.name()
+        instance = bench.running(bench.order(row, name))
+        bench.engine.exit(instance.id, 1)
+        result = await Shop(bench).start(row, name, resume=True)
+        assert isinstance(result, Started)
+        assert result.instance.id == instance.id
+        assert result.instance.state is State.EXITED
 
     bench.run(main())
 
@@ -917,6 +963,26 @@ def test_cleaning_up_removes_what_a_start_has_made() -> None:
     bench.run(main())
 
 
+def test_cleaning_up_finds_what_a_start_made_under_another_name_too() -> None:
+    bench = Bench()
+
+    async def main() -> None:
+        shop = Shop(bench)
+        row = await bench.accept()
+        name = bench.name()
+        bench.held.hold("start")
+        task = asyncio.ensure_future(shop.start(row, name))
+        await bench.idle()
+        task.cancel()
+        await bench.idle()
+        (made,) = bench.engine.containers
+        bench.engine.rename_by_hand(made, "another")
+        assert await shop.executor.clean_up(StartInstance(row.id, name))
+        assert bench.engine.containers == {}
+
+    bench.run(main())
+
+
 def test_cleaning_up_touches_only_starts_of_rows_that_are_there() -> None:
     bench = Bench()
 
@@ -928,6 +994,22 @@ def test_cleaning_up_touches_only_starts_of_rows_that_are_there() -> None:
         assert not await shop.executor.clean_up(asked)
         assert not await shop.executor.clean_up(StartInstance(DeploymentId("x"), instance.name))
         assert len(bench.live()) == 1
+
+    bench.run(main())
+
+
+def test_cleaning_up_leaves_a_job_that_may_have_run() -> None:
+    bench = Bench()
+
+    async def main() -> None:
+        shop = Shop(bench)
+        row = await bench.accept(kind="job")
+        instance = bench.running(bench.order(row, bench.name()))
+        assert not await shop.executor.clean_up(StartInstance(row.id, instance.name))
+        assert len(bench.live()) == 1
+        await bench.store.delete(row.id, AUTHOR)
+        assert await shop.executor.clean_up(StartInstance(row.id, instance.name))
+        assert bench.live() == []
 
     bench.run(main())
 

@@ -185,3 +185,19 @@ def test_a_full_disk_leaves_nothing_half_written(
         done(files.keep(OTHER, b"more"))
     monkeypatch.undo()
     assert len(names(root / OTHER)) == 1
+
+
+def test_a_directory_says_whose_it_is(root: Path) -> None:
+    done(Files(root, owner="one").keep(ROW, CONTENT))
+    done(Files(root, owner="one").keep(ROW, b"more"))
+    done(Files(root).keep(OTHER, CONTENT))
+    (root / "somebodys").mkdir()
+    (root / "a file").touch()
+    kept = sorted(done(Files(root, owner="two").kept()))
+    assert kept == sorted([(ROW, "one"), (OTHER, ""), ("somebodys", ""), ("a file", "")])
+    done(Files(root).drop(ROW))
+    assert not (root / ROW).exists()
+
+
+def test_where_nothing_was_kept_there_is_nothing(root: Path) -> None:
+    assert done(Files(root / "no", owner="one").kept()) == ()

@@ -39,8 +39,8 @@ def inspect(number: int) -> InspectInstance:
     return InspectInstance(ROW, InstanceName(f"n{number}"), InstanceId(f"i{number}"))
 
 
-def stop(number: int) -> RemoveInstance:
-    return RemoveInstance(ROW, InstanceName(f"n{number}"), InstanceId(f"i{number}"), 10.0)
+def stop(number: int, grace_s: float = 10.0) -> RemoveInstance:
+    return RemoveInstance(ROW, InstanceName(f"n{number}"), InstanceId(f"i{number}"), grace_s)
 
 
 class Hands:
@@ -239,6 +239,26 @@ def test_one_group_that_hangs_takes_the_places_once_and_not_again(loop: VirtualL
         await floor.end(start(102), Removed())
         await floor.end(start(0), Removed())
         assert floor.hands.begun[5:] == ["n103", "n2"]
+        await floor.over()
+
+    run(loop, main())
+
+
+def test_a_lane_full_of_long_stops_delays_no_other_for_long(loop: VirtualLoop) -> None:
+    async def main() -> None:
+        floor = Floor(loop, stops=32)
+        await floor.begin(*(stop(number, 600.0) for number in range(40)))
+        await floor.begin(stop(100), stop(101), start(102), key=DB)
+        assert len(floor.hands.begun) == 33, "thirty-two stops, and the start"
+        await asyncio.sleep(PATIENCE_S + 1)
+        assert floor.hands.begun[33:] == ["n100", "n101"], "and none of the group that waits"
+        await asyncio.sleep(500)
+        assert len(floor.operations.in_flight(WEB)) == 40, "none is given up"
+        await floor.end(stop(0), Removed())
+        assert floor.hands.begun[35:] == ["n32"]
+        for number in (*range(1, 40), 100, 101):
+            await floor.end(stop(number), Removed())
+        await floor.end(start(102), Removed())
         await floor.over()
 
     run(loop, main())

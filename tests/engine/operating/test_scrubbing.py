@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from ring.engine.operating.scrubbing import scrubbed
+from ring.engine.operating.scrubbing import scrubbed, scrubbed_end
 
 SECRET = 'p"ss\nwörd-7f3a'
 
@@ -55,3 +55,31 @@ def test_what_a_quoted_string_escapes_is_found_escaped(char: str) -> None:
     for ascii_only in (True, False):
         quoted = json.dumps(value, ensure_ascii=ascii_only)
         assert scrubbed(f"bad: {quoted}", [value]) == 'bad: "***"'
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("unter2 is wrong", "*** is wrong"),
+        ("er2 is wrong", "er2 is wrong"),
+        ("hunter2 and hun", "*** and hun"),
+        ("and hunte", "and ***"),
+        ("unte", "***"),
+        (" unte\nwrong", "***\nwrong"),
+        ("nothing of it", "nothing of it"),
+        ("", ""),
+    ],
+)
+def test_the_end_of_a_text_may_begin_within_a_value(text: str, expected: str) -> None:
+    assert scrubbed_end(text, ["hunter2"], is_cut=True) == expected
+
+
+def test_a_whole_text_does_not_begin_within_a_value() -> None:
+    assert scrubbed_end("unter2 is wrong", ["hunter2"], is_cut=False) == "unter2 is wrong"
+    assert scrubbed_end("a hunter2", ["hunter2"], is_cut=False) == "a ***"
+
+
+def test_the_end_of_a_text_with_a_value_of_many_lines_costs_little() -> None:
+    value = "\n".join(f"line {number:06}" for number in range(50_000))
+    text = "an error without any of it " * 40
+    assert scrubbed_end(text, [value], is_cut=True) == text

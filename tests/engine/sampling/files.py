@@ -142,4 +142,7 @@ class Files:
             self.write(f"sys/fs/cgroup/pids/docker/{instance_id}/pids.max", pids)
 
     def ends(self, pid: int) -> None:
-        (self.root / f"proc/{pid}/cgroup").unlink()
+        """Who has its files open reads nothing any more."""
+        file = self.root / f"proc/{pid}/cgroup"
+        file.write_text("")
+        file.unlink()

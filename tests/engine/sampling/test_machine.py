@@ -112,6 +112,27 @@ def test_a_process_that_ended(files: Files, machine: Machine) -> None:
     assert machine.read(place) is None
 
 
+def test_a_process_that_ends_while_it_is_read(files: Files) -> None:
+    files.process(4242, ID)
+
+    def mono() -> float:
+        files.ends(4242)
+        return 7.0
+
+    machine = Machine(mono, files.root)
+    assert machine.read(found(machine, 4242)) is None
+
+
+def test_a_process_that_ended_and_is_not_reaped(files: Files, machine: Machine) -> None:
+    """It is in its groups still, and in no network any more."""
+    files.process(4242, ID)
+    place = found(machine, 4242)
+
+    (files.root / "proc/4242/net/dev").unlink()
+
+    assert machine.read(place) is None
+
+
 def test_another_process_with_the_number_of_one_that_ended(files: Files, machine: Machine) -> None:
     files.process(4242, ID)
     place = found(machine, 4242)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import gc
 import logging
 import sys
 import time
@@ -31,12 +32,17 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--steps", type=int, default=100_000)
     parser.add_argument("--plant", choices=sorted(PLANTS))
+    parser.add_argument("--reasons", action="store_true", help="tell what has happened, how often")
     parser.add_argument("--trace", type=int, default=30, help="steps to show on a violation")
     args = parser.parse_args()
     logging.disable(logging.CRITICAL)
+    gc.set_threshold(100_000, 50, 100)  # a quarter of the time goes into looking for rare cycles
     began = time.monotonic()
     report = simulate(args.seed, args.steps, args.plant)
     seconds = time.monotonic() - began
+    if args.reasons:
+        for reason, times in sorted(report.reasons.items()):
+            print(f"{times:8} {reason}")
     if report.violation is not None:
         print("\n".join(report.trace[len(report.trace) - args.trace :]))
         print(f"seed {report.seed}: violation at step {report.steps + 1}: {report.violation}")

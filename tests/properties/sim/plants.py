@@ -7,12 +7,15 @@ from typing import TYPE_CHECKING
 from unittest import mock
 
 from ring.core.model.ledger import Phase
-from ring.core.plan import deaths, removal, scaling
+from ring.core.model.status import Status
+from ring.core.plan import budget, deaths, failing, removal, scaling
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
+    from ring.core.model.deployment import Deployment
     from ring.core.model.ids import GroupKey
+    from ring.core.model.ledger import Entry
     from ring.core.plan.draft import RowDraft
     from ring.engine.reconciler import Reconciler
 
@@ -65,11 +68,62 @@ def stale_purge() -> dict[str, object]:
     return {"ring.core.plan.removal.tear_down": tear_down}
 
 
+def drain_unready() -> dict[str, object]:
+    """Steps for any child that runs, however its checks stand."""
+
+    def serves(child: RowDraft) -> bool:
+        return child.row.status is Status.RUNNING
+
+    def live(row: RowDraft) -> list[Entry]:
+        return row.entries(Phase.LIVE)
+
+    return {
+        "ring.core.plan.rollouts._serves": serves,
+        "ring.core.plan.gate.ready_instances": live,
+    }
+
+
+def open_gate() -> dict[str, object]:
+    """Shows `running` without asking a readiness check."""
+    return {"ring.core.plan.gate.opens": lambda _: True}
+
+
+def fail_again() -> dict[str, object]:
+    """Tells at every pass that a rollout has failed."""
+    original = failing.end
+
+    def end(child: RowDraft, rows: Sequence[Deployment], *, failed_now: bool) -> None:
+        original(child, rows, failed_now=True)
+
+    return {"ring.core.plan.failing.end": end}
+
+
+def count_health_restarts() -> dict[str, object]:
+    """Takes what a health check ends for a crash."""
+    original = budget.restarted
+
+    def restarted(row: RowDraft, entries: list[Entry]) -> None:
+        original(row, entries)
+        row.change(restart_count=row.row.restart_count + 1)
+
+    return {"ring.core.plan.budget.restarted": restarted}
+
+
+def run_jobs_again() -> dict[str, object]:
+    """Makes up for a job's instance that is lost by another one."""
+    return {"ring.core.plan.jobs._lose": lambda row, what: None}
+
+
 PLANTS: dict[str, Callable[[], dict[str, object]]] = {
     "count-before-reap": count_before_reap,
     "act-before-commit": act_before_commit,
     "forget-operations": forget_operations,
     "stale-purge": stale_purge,
+    "drain-unready": drain_unready,
+    "open-gate": open_gate,
+    "fail-again": fail_again,
+    "count-health-restarts": count_health_restarts,
+    "run-jobs-again": run_jobs_again,
 }
 
 

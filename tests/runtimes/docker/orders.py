@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 from ring.core.model.ids import DeploymentId, InstanceName
-from ring.core.model.spec import Config, DeploymentSpec, Network, Port, Resources, Volume
+from ring.core.model.spec import (
+    Config,
+    DeploymentSpec,
+    Network,
+    Port,
+    Resources,
+    Volume,
+    canonical,
+)
 from ring.runtimes.base import File, Image, Order
 
 if TYPE_CHECKING:
@@ -24,7 +33,9 @@ def order(
     config: Config | None = None,
     default_host_ip: str | None = None,
     files: tuple[File, ...] = (),
+    **members: object,
 ) -> Order:
+    """`members`: further ones of the spec, as a manifest has them."""
     spec = DeploymentSpec(
         name="web",
         namespace="shop",
@@ -37,6 +48,9 @@ def order(
         resources=resources,
         network=network,
         config=config,
+    )
+    spec = DeploymentSpec.model_validate_json(
+        json.dumps({**json.loads(canonical(spec)), **members})
     )
     return Order(
         name=InstanceName("shop_web_0a1b2c3d"),

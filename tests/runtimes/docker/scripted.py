@@ -10,6 +10,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import AsyncIterator
     from pathlib import Path
 
@@ -93,13 +94,26 @@ def _is_whole(said: bytes) -> bool:
     return f"Content-Length: {len(content)}\r\n".encode() in head + b"\r\n"
 
 
+def pong(version: str) -> bytes:
+    """The answer to a ping, with the API version in its head."""
+    return f"HTTP/1.1 200 OK\r\nApi-Version: {version}\r\nContent-Length: 2\r\n\r\nOK".encode()
+
+
 @contextlib.asynccontextmanager
-async def engine(folder: Path) -> AsyncIterator[Script]:
-    """An engine that tells its version, and nothing else until the test says so."""
+async def engine(folder: Path, *, tls: ssl.SSLContext | None = None) -> AsyncIterator[Script]:
+    """An engine that tells its version, and nothing else until the test says so.
+
+    On a socket in the folder; with TLS on a port of this machine.
+    """
     path = folder / "engine.sock"
     script = Script(f"unix://{path}")
+    script.say("GET /_ping", pong("1.41"))
     script.say("GET /version", answer(VERSION))
-    script.server = await asyncio.start_unix_server(script.serve, path)
+    if tls is None:
+        script.server = await asyncio.start_unix_server(script.serve, path)
+    else:
+        script.server = await asyncio.start_server(script.serve, "127.0.0.1", 0, ssl=tls)
+        script.host = f"tcp://127.0.0.1:{script.server.sockets[0].getsockname()[1]}"
     try:
         yield script
     finally:

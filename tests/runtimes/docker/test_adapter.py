@@ -91,7 +91,7 @@ def test_a_host_without_a_scheme_is_warned_about(caplog: pytest.LogCaptureFixtur
         ({"host": "npipe:////./pipe/engine"}, "npipe"),
         ({"environment_host": "ssh://far"}, "ssh"),
         ({"host": 7}, "7 is not text"),
-        ({"host": "tcp://far:2376", "tls_ca": "/ca.pem"}, "tls_ca"),
+        ({"host": "tcp://far:2376", "tls_ca": "/nowhere/ca.pem"}, "tls_ca"),
     ],
 )
 def test_options_that_are_refused(options: dict[str, object], named: str) -> None:
@@ -346,7 +346,7 @@ async def test_the_first_error_ends_a_pull(script: Script, runtime: Runtime) -> 
         await runtime.resolve_image("app:1", "Always", None)
     assert caught.value.failure.kind is FailureClass.IMAGE_PULL_FAILED
     assert caught.value.message == "Failed to pull image 'app:1': boom"
-    assert script.asked[1:] == ["POST /v1.41/images/create?fromImage=app&tag=1"]
+    assert script.asked[2:] == ["POST /v1.41/images/create?fromImage=app&tag=1"]
 
 
 async def test_a_pull_without_an_image_is_not_found(script: Script, runtime: Runtime) -> None:
@@ -391,7 +391,7 @@ async def test_an_unknown_policy_acts_as_always(script: Script, runtime: Runtime
     script.say("POST /v1.41/images/create", opening(b'{"status": "done"}'))
     image = await runtime.resolve_image("app:1", "sometimes", None)
     assert (image.ref, image.digest) == ("app:1", "sha256:" + "1" * 64)
-    assert script.asked[1].startswith("POST /v1.41/images/create")
+    assert script.asked[2].startswith("POST /v1.41/images/create")
 
 
 @pytest.mark.parametrize(
@@ -414,3 +414,33 @@ async def test_the_digest_of_a_local_image(
     image = await runtime.resolve_image("app:1", "Never", None)
     assert image.ref == ref
     assert image.digest == (ref.partition("@")[2] or own_id)
+
+
+@pytest.mark.parametrize(
+    ("asked", "named"),
+    [
+        (["no-new-privileges", "apparmor=web"], "apparmor=web: "),
+        (["label=type:web_t", "label=level:s0"], "label=type:web_t, label=level:s0: "),
+    ],
+)
+async def test_a_profile_the_host_does_not_have_is_named(
+    script: Script, runtime: Runtime, asked: list[str], named: str
+) -> None:
+    text = "apparmor failed to apply profile: write /proc/self/attr/exec: no such file"
+    script.say(f"POST /v1.41/containers/{ONE}/start", answer({"message": text}, 500))
+    container = {**ENTRY, "HostConfig": {"SecurityOpt": asked}}
+    script.say(f"GET /v1.41/containers/{ONE}/json", answer(container))
+    with pytest.raises(RuntimeFailure) as caught:
+        await runtime.start(ONE)
+    assert caught.value.failure.kind is FailureClass.INSTANCE_REJECTED
+    assert caught.value.message == named + text
+
+
+async def test_a_refusal_is_told_even_if_its_profile_cannot_be(
+    script: Script, runtime: Runtime
+) -> None:
+    text = "apparmor failed to apply profile"
+    script.say(f"POST /v1.41/containers/{ONE}/start", answer({"message": text}, 500))
+    script.say(f"GET /v1.41/containers/{ONE}/json", answer({"message": "boom"}, 500))
+    with pytest.raises(RuntimeFailure, match=f"^{text}$"):
+        await runtime.start(ONE)

@@ -19,7 +19,7 @@ from ring.runtimes.docker.connection import (
     parse_host,
 )
 from tests.runtimes.docker import scripted
-from tests.runtimes.docker.scripted import VERSION, answer, opening
+from tests.runtimes.docker.scripted import VERSION, answer, opening, pong
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -106,10 +106,31 @@ def test_versions_that_are_refused(version: dict[str, str], why: str) -> None:
 async def test_the_version_is_asked_once(script: Script, connection: Connection) -> None:
     script.say(PING, answer("OK"))
     await asyncio.gather(*(connection.ping() for _ in range(3)))
-    assert script.asked == ["GET /version", PING, PING, PING]
+    assert script.asked == ["GET /_ping", PING, PING, PING]
+
+
+async def test_a_version_in_the_head_of_a_ping_is_enough(
+    script: Script, connection: Connection
+) -> None:
+    script.say("GET /_ping", pong("1.42"))
+    script.say("GET /v1.42/_ping", answer("OK"))
+    await connection.ping()
+    assert script.asked == ["GET /_ping", "GET /v1.42/_ping"]
+
+
+@pytest.mark.parametrize("told", ["1.44", "1.40", "", "banana"])
+async def test_one_that_is_not_spoken_here_is_asked_about(
+    script: Script, connection: Connection, told: str
+) -> None:
+    """A newer engine may speak the older versions as well."""
+    script.say("GET /_ping", pong(told))
+    script.say(PING, answer("OK"))
+    await connection.ping()
+    assert script.asked == ["GET /_ping", "GET /version", PING]
 
 
 async def test_an_engine_that_is_too_old(script: Script, connection: Connection) -> None:
+    script.say("GET /_ping", pong("1.40"))
     script.say("GET /version", answer({"ApiVersion": "1.40"}))
     with pytest.raises(Unavailable) as caught:
         await connection.ping()
@@ -149,7 +170,7 @@ async def test_a_path_that_leads_elsewhere_is_not_asked(
     with pytest.raises(RuntimeFailure):
         async with connection.stream("GET", path, query={}, idle_s=1.0):
             pass
-    assert script.asked == ["GET /version"]
+    assert script.asked == ["GET /_ping"]
 
 
 async def test_a_ping_that_fails(script: Script, connection: Connection) -> None:
@@ -227,7 +248,7 @@ async def test_another_engine_is_asked_for_its_version(
     script.say("POST /v1.41/a", b"")
     with pytest.raises(Unavailable):
         await connection.call("POST", "/a")
-    script.say("GET /version", answer({"ApiVersion": "1.42"}))
+    script.say("GET /_ping", pong("1.42"))
     script.say("GET /v1.42/_ping", answer("OK"))
     await connection.ping()
     assert script.asked[-1] == "GET /v1.42/_ping"

@@ -33,6 +33,10 @@ def said(message: str, status: int = 500) -> Answer:
         ("lookup reg.example: server misbehaving", "unreachable"),
         ("x509: certificate signed by unknown authority", "unreachable"),
         ("toomanyrequests: you have reached your pull rate limit", "limited"),
+        ("received unexpected HTTP status: 429 Too Many Requests", "limited"),
+        ("read tcp 10.0.0.2:4711->10.0.0.1:443: i/o timeout", "unreachable"),
+        ("remote error: tls: handshake failure", "unreachable"),
+        ("toomanyrequests: denied, 404 or unauthorized: timeout", "limited"),
         ("unexpected EOF", "broken"),
         ("write: broken pipe", "broken"),
         ("the moon is full", "other"),
@@ -181,3 +185,5 @@ def test_missing_network() -> None:
     assert failures.missing_network(said("network ring_shop not found", 404)) == "ring_shop"
     assert failures.missing_network(said("No such container: a", 404)) is None
     assert failures.missing_network(said("network ring_shop not found", 500)) is None
+    podmans = "unable to find network with name or ID ring_shop: network not found"
+    assert failures.missing_network(said(podmans, 500)) == "ring_shop"

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from ring.core.logs import LONGEST_LINE_BYTES
 from ring.core.model.ids import InstanceId
 from ring.core.model.logs import LogLine, LogQuery
-from ring.runtimes.base import Gone, Logs, RuntimeFailure, Unavailable
+from ring.runtimes.base import FellBehind, Gone, Logs, RuntimeFailure, Unavailable
 from ring.runtimes.docker import open_runtime
 from ring.runtimes.docker.logs import Decoder
 from tests.runtimes.docker.scripted import answer, engine, opening
@@ -137,7 +137,8 @@ async def _read(folder: Path, said: bytes, query: LogQuery) -> tuple[list[LogLin
         runtime = open_runtime({"host": script.host})
         assert isinstance(runtime, Logs)
         try:
-            return [one async for one in runtime.logs(ID, query)], script.asked[-1]
+            batches = [batch async for batch in runtime.logs(ID, query)]
+            return [one for batch in batches for one in batch], script.asked[-1]
         finally:
             await runtime.close()
 
@@ -178,3 +179,42 @@ async def test_an_answer_that_is_cut(tmp_path: Path) -> None:
     cut = b"HTTP/1.1 200 OK\r\nContent-Length: 500\r\n\r\n" + out(b"a\n")
     with pytest.raises(Unavailable):
         await _read(tmp_path, cut, LogQuery())
+
+
+YOUNG = frame(1, b"2027-03-02T08:15:14.120934567Z " + b"x" * 100 + b"\n")
+OLD = out(b"old\n")
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("follow", [True, False])
+@pytest.mark.parametrize(
+    ("kept", "rotates"),
+    [
+        ({"Type": "json-file", "Config": {"max-size": "1m"}}, True),
+        ({"Type": "local"}, True),
+        ({"Type": "json-file", "Config": None}, False),
+        (None, False),
+    ],
+)
+async def test_a_follower_that_falls_behind_a_log_that_rotates(
+    tmp_path: Path, kept: object, *, rotates: bool, follow: bool
+) -> None:
+    async with engine(tmp_path) as script:
+        script.say(f"GET /v1.41/containers/{ID}/logs", opening(YOUNG * 300 + OLD))
+        found = answer({"HostConfig": {"LogConfig": kept}}) if kept else answer({}, 404)
+        script.say(f"GET /v1.41/containers/{ID}/json", found)
+        runtime = open_runtime({"host": script.host})
+        assert isinstance(runtime, Logs)
+        last = ""
+        try:
+            async for batch in runtime.logs(ID, LogQuery(follow=follow)):
+                last = batch[-1].message
+        except FellBehind:
+            assert rotates
+            assert follow
+            assert last != "old"
+        else:
+            assert not (rotates and follow)
+            assert last == "old"
+        finally:
+            await runtime.close()

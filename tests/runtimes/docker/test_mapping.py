@@ -1,12 +1,23 @@
 from __future__ import annotations
 
+import json
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
 
 from ring.core.model import labels
 from ring.core.model.observed import State
-from ring.core.model.spec import Config, Network, Port, Quantities, Resources, User, Volume
+from ring.core.model.spec import (
+    Config,
+    DeploymentSpec,
+    Network,
+    Port,
+    Quantities,
+    Resources,
+    User,
+    Volume,
+)
 from ring.runtimes.base import File, Unavailable
 from ring.runtimes.docker import mapping
 from tests.runtimes.docker.orders import order
@@ -77,6 +88,8 @@ def test_the_whole_create_body() -> None:
             "ring.name": "web",
             "ring.kind": "worker",
             "ring.server": "s-1",
+            "ring.image": "sha256:" + "a" * 64,
+            "ring.network": "ring_shop",
         },
         "ExposedPorts": {"80/tcp": {}},
         "User": "",
@@ -97,6 +110,8 @@ def test_the_whole_create_body() -> None:
             "Memory": 134217728,
             "CpuShares": 2,
             "MemoryReservation": 67108864,
+            "ReadonlyRootfs": False,
+            "Init": False,
         },
         "NetworkingConfig": {
             "EndpointsConfig": {"ring_shop": {"Aliases": ["web", "shop_web_0a1b2c3d"]}}
@@ -132,6 +147,112 @@ def test_the_user(user: User | None, written: str, privileged: bool) -> None:
     assert body["User"] == written
     assert isinstance(body["HostConfig"], dict)
     assert body["HostConfig"]["Privileged"] is privileged
+    assert "UsernsMode" not in body["HostConfig"]
+
+
+@pytest.mark.parametrize(
+    ("user", "mode", "written"),
+    [
+        (User(userns="keep-id"), "keep-id", ""),
+        (User(userns="keep-id", id=1000), "keep-id:uid=1000,gid=1000", "1000:1000"),
+        (User(userns="keep-id", id=1000, group=50), "keep-id:uid=1000,gid=50", "1000:50"),
+        (User(userns="keep-id", id=1000, group=0), "keep-id:uid=1000,gid=1000", "1000:0"),
+        (User(userns="keep-id", id=0), None, "0:0"),
+    ],
+)
+def test_who_the_engines_user_is_inside(user: User, mode: str | None, written: str) -> None:
+    body = mapping.create_body(order(config=Config(user=user)))
+    assert isinstance(body["HostConfig"], dict)
+    assert body["HostConfig"].get("UsernsMode") == mode
+    assert body["User"] == written
+
+
+CHECK = {"interval": "2s", "timeout": "750ms", "on_failure": "restart"}
+
+
+def body_of(**members: object) -> dict[str, object]:
+    """The create body of a spec with these members."""
+    plain = order()
+    whole = plain.spec.model_dump(mode="json", exclude_defaults=True) | members
+    spec = DeploymentSpec.model_validate_json(json.dumps(whole))
+    return mapping.create_body(replace(plain, spec=spec))
+
+
+def test_the_first_readiness_command_is_watched_by_the_engine_too() -> None:
+    command = {**CHECK, "type": "command", "command": "test -f /ready"}
+    checks = [
+        command | {"command": "false"},
+        {**CHECK, "type": "tcp", "port": 80, "readiness": True},
+        command | {"readiness": True, "threshold": 7, "start_period": "1m"},
+        command | {"readiness": True, "command": "true"},
+    ]
+    assert body_of(health_checks=checks)["Healthcheck"] == {
+        "Test": ["CMD-SHELL", "test -f /ready"],
+        "Interval": 2_000_000_000,
+        "Timeout": 750_000_000,
+        "StartPeriod": 60_000_000_000,
+        "Retries": 7,
+    }
+    assert "Healthcheck" not in body_of(health_checks=checks[:2]), "the image decides"
+
+
+@pytest.mark.parametrize(
+    ("written", "expected"), [("soon", 0), ("0s", 0), (f"{10**20}h", 2**63 - 1)]
+)
+def test_durations_that_the_engine_cannot_take(written: str, expected: int) -> None:
+    check = {**CHECK, "type": "command", "command": "true", "readiness": True, "interval": written}
+    told = body_of(health_checks=[check])["Healthcheck"]
+    assert isinstance(told, dict)
+    assert (told["Interval"], told["StartPeriod"]) == (expected, 0)
+
+
+@pytest.mark.parametrize(
+    ("members", "expected"),
+    [
+        ({}, (None, None)),
+        ({"stop_signal": "SIGINT", "stop_grace_period": "1500ms"}, ("SIGINT", 2)),
+        ({"stop_signal": "9", "stop_grace_period": "0s"}, ("9", 0)),
+        ({"stop_grace_period": "soon"}, (None, None)),
+    ],
+)
+def test_how_it_is_stopped(members: dict[str, object], expected: tuple[object, object]) -> None:
+    body = body_of(**members)
+    assert (body.get("StopSignal"), body.get("StopTimeout")) == expected
+
+
+@pytest.mark.parametrize(
+    ("home", "networks", "address"),
+    [
+        (
+            "ring_shop",
+            {"a": {"IPAddress": "1.1.1.1"}, "ring_shop": {"IPAddress": "2.2.2.2"}},
+            "2.2.2.2",
+        ),
+        (
+            "ring_shop",
+            {"a": {"IPAddress": "1.1.1.1"}, "ring_shop": {"GlobalIPv6Address": "fd00::2"}},
+            "fd00::2",
+        ),
+        (
+            "ring_shop",
+            {"a": {"GlobalIPv6Address": "fd00::1"}, "b": {"IPAddress": "1.1.1.1"}},
+            "1.1.1.1",
+        ),
+        ("ring_shop", {"a": {"IPAddress": "", "GlobalIPv6Address": "fd00::1"}}, "fd00::1"),
+        ("ring_shop", {"ring_shop": {"IPAddress": ""}}, None),
+        ("host", {"host": {"IPAddress": ""}}, None),
+        ("none", {"none": {"IPAddress": ""}}, None),
+    ],
+)
+def test_where_it_can_be_reached(
+    home: str, networks: dict[str, object], address: str | None
+) -> None:
+    entry = {
+        **LISTED,
+        "HostConfig": {"NetworkMode": home},
+        "NetworkSettings": {"Networks": networks},
+    }
+    assert mapping.listed(entry).address == address
 
 
 def test_an_empty_command_leaves_the_image_its_own() -> None:
@@ -158,12 +279,6 @@ def test_the_address_that_is_bound(host_ip: str | None, default: str | None, exp
     host = mapping.create_body(order(ports=ports, default_host_ip=default))["HostConfig"]
     assert isinstance(host, dict)
     assert host["PortBindings"] == {"53/udp": [{"HostIp": expected, "HostPort": "53"}]}
-
-
-def test_a_bind_without_a_path_is_a_named_volume() -> None:
-    old = Volume(type="bind", source="files", destination="/files")
-    assert mapping.is_named_volume(old)
-    assert not mapping.is_named_volume(Volume(type="bind", source="/srv", destination="/srv"))
 
 
 def test_a_listed_container() -> None:
@@ -261,6 +376,17 @@ def test_the_image_it_was_made_of(
     assert (listed.image_digest, inspected.image_digest) == (told, told)
 
 
+def test_what_it_was_ordered_with_goes_before_what_the_engine_calls_it() -> None:
+    ordered = "sha256:" + "d" * 64
+    labels = {"ring_deployment": "d-1", "ring.image": ordered, "ring.network": "ring_shop"}
+    podmans = {**LISTED, "Labels": labels, "HostConfig": {"NetworkMode": "host"}}
+    listed = mapping.listed(podmans)
+    assert listed.image_digest == ordered
+    assert (listed.address, listed.is_attached) == ("172.18.0.2", True)
+    alone = mapping.listed({**podmans, "NetworkSettings": {"Networks": {}}})
+    assert (alone.address, alone.is_attached) == (None, False)
+
+
 def test_files_are_mounted_read_only_and_not_by_their_volumes() -> None:
     body = mapping.create_body(
         order(
@@ -289,9 +415,3 @@ def test_files_are_mounted_read_only_and_not_by_their_volumes() -> None:
 def test_nothing_that_an_order_carries_shows_in_it() -> None:
     one = order(environment={"A": "canary"}, files=(File("/run/key", b"canary", None),))
     assert "canary" not in repr(one)
-
-
-@pytest.mark.parametrize("kind", ["config", "secret"])
-def test_a_config_or_secret_is_no_named_volume(kind: str) -> None:
-    volume = Volume.model_validate({"type": kind, "source": "a", "destination": "/a"})
-    assert not mapping.is_named_volume(volume)

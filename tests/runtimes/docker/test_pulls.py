@@ -15,12 +15,12 @@ class Pull:
     def __init__(self) -> None:
         self.begun = 0
         self.cancelled = False
-        self.end: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.end: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
 
-    async def __call__(self) -> None:
+    async def __call__(self) -> bool:
         self.begun += 1
         try:
-            await self.end
+            return await self.end
         except asyncio.CancelledError:
             self.cancelled = True
             raise
@@ -37,7 +37,7 @@ async def test_waiters_share_one_pull() -> None:
         for _ in range(3):
             group.create_task(pulls.join("a", pull))
         await turns()
-        pull.end.set_result(None)
+        pull.end.set_result(True)
     assert pull.begun == 1
 
 
@@ -50,7 +50,7 @@ async def test_a_cancelled_waiter_leaves_it_to_the_others() -> None:
     await turns()
     assert not pull.cancelled
 
-    pull.end.set_result(None)
+    pull.end.set_result(True)
     await second
     assert first.cancelled()
 
@@ -64,7 +64,7 @@ async def test_a_pull_that_nobody_waits_for_is_cancelled() -> None:
     assert pull.cancelled
 
     again = Pull()
-    again.end.set_result(None)
+    again.end.set_result(True)
     await pulls.join("a", again)
     assert again.begun == 1
 
@@ -84,8 +84,8 @@ async def test_pulls_of_different_images_are_apart() -> None:
         group.create_task(pulls.join("a", one))
         group.create_task(pulls.join("b", other))
         await turns()
-        one.end.set_result(None)
-        other.end.set_result(None)
+        one.end.set_result(True)
+        other.end.set_result(True)
     assert (one.begun, other.begun) == (1, 1)
 
 
@@ -95,7 +95,7 @@ async def test_a_few_run_at_once_and_the_others_wait_for_a_place() -> None:
     await turns()
     assert [pull.begun for pull in several] == [1] * MOST_AT_ONCE + [0, 0]
 
-    several[0].end.set_result(None)
+    several[0].end.set_result(True)
     waiters[1].cancel()
     await turns()
     assert [pull.begun for pull in several] == [1] * len(several)
@@ -114,7 +114,7 @@ async def test_one_that_waits_for_a_place_is_shared_and_given_up() -> None:
     for waiter in waiting:
         waiter.cancel()
     await turns()
-    several[0].end.set_result(None)
+    several[0].end.set_result(True)
     await turns()
     assert several[-1].begun == 0
     await pulls.close()

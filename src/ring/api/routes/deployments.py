@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
@@ -16,10 +17,10 @@ from ring.core.access import Scope
 from ring.core.bounds import MOST_UNKNOWN
 from ring.core.model.ids import DeploymentId, GroupKey
 from ring.core.model.spec import DeploymentSpec
-from ring.core.plan.decisions import Create, Replace, decide
+from ring.core.plan.decisions import Create, Replace, Roll, decide
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from ring.api.calls import Call
     from ring.api.routing import Route
@@ -61,19 +62,52 @@ async def delete_deployment(call: Call) -> Response:
 
 async def create_deployment(call: Call) -> Response:
     """Everything is judged before anything is written."""
+    asked = await _asked(call)
+    accepted = await call.services.store.accept(
+        asked.spec,
+        call.caller.author(asked.spec.namespace),
+        force=asked.force,
+        if_changed=asked.if_changed,
+        image_moved=asked.image_moved,
+        unknown_fields=asked.unknown,
+    )
+    headers = {"X-Ring-Warnings": _warnings(asked.unknown)} if asked.unknown else {}
+    return answer(call, accepted, headers)
+
+
+async def preview_deployment(call: Call) -> Response:
+    """What the same body would do as a POST to /deployments; nothing is written."""
+    asked = await _asked(call)
+    preview = call.services.store.preview(
+        asked.spec,
+        call.caller.author(asked.spec.namespace),
+        force=asked.force,
+        if_changed=asked.if_changed,
+        image_moved=asked.image_moved,
+    )
+    warnings = [f"unknown field '{path}' ignored" for path in asked.unknown]
+    return wire.answer(wire.diff(preview, warnings))
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """A manifest that was posted, with how it is to be taken."""
+
+    spec: DeploymentSpec
+    force: bool
+    if_changed: bool
+    image_moved: bool
+    unknown: Sequence[str]
+
+
+async def _asked(call: Call) -> _Asked:
+    """Raises 400, 422 and 403."""
     force = switch(call.request, "force")
     if_changed = switch(call.request, "if_changed")
     spec, unknown = await _checked(call)
     call.caller.enter(spec.namespace)
-    accepted = await call.services.store.accept(
-        spec,
-        call.caller.author(spec.namespace),
-        force=force,
-        if_changed=if_changed,
-        image_moved=if_changed and not force and await _image_moved(call, spec),
-        unknown_fields=unknown,
-    )
-    return _accepted(call, accepted, unknown)
+    image_moved = if_changed and not force and await _image_moved(call, spec)
+    return _Asked(spec, force, if_changed, image_moved, unknown)
 
 
 def existing(call: Call) -> Deployment:
@@ -104,7 +138,7 @@ async def _image_moved(call: Call, spec: DeploymentSpec) -> bool:
     decision = decide(
         spec, active, force=False, if_changed=True, image_moved=False, inputs_changed=False
     )
-    if isinstance(decision, Create | Replace):
+    if isinstance(decision, Create | Replace | Roll):
         return False
     row = decision.row
     movable = row.spec.pull_policy == "Always" and "@" not in row.spec.image
@@ -113,17 +147,20 @@ async def _image_moved(call: Call, spec: DeploymentSpec) -> bool:
     return await call.services.engine.image_moved(row)
 
 
-def _accepted(call: Call, accepted: Accepted, unknown: Sequence[str]) -> Response:
+def answer(call: Call, accepted: Accepted, headers: Mapping[str, str]) -> Response:
+    """201 with a new row; else 200 with the one that is there, and what has become of it."""
     row = accepted.deployment
-    headers = {"X-Ring-Warnings": _warnings(unknown)} if unknown else {}
+    headers = dict(headers)
     match accepted.change:
         case "created":
             return wire.answer(wire.deployment(row), status=201, headers=headers)
         case "unchanged":
             headers["X-Ring-Change"] = "unchanged"
         case "scaled":
-            change = f"scaled; from={accepted.scaled_from}; to={row.spec.replicas}"
+            change = f"scaled; from={accepted.scaled_from}; to={accepted.scaled_to}"
             headers["X-Ring-Change"] = change
+        case "switched":
+            pass
     return wire.answer(_shown(call, row), headers=headers)
 
 
@@ -167,6 +204,18 @@ ROUTES: tuple[Route, ...] = (
             takes=DeploymentSpec,
             gives=wire.DeploymentShape,
             statuses=(201, 200),
+            query=("force", "if_changed"),
+        ),
+        Scope.DEPLOYMENTS_WRITE,
+    ),
+    Guarded(
+        "POST",
+        "/deployments/diff",
+        preview_deployment,
+        Doc(
+            "What applying this deployment would do; nothing is written",
+            takes=DeploymentSpec,
+            gives=wire.DiffShape,
             query=("force", "if_changed"),
         ),
         Scope.DEPLOYMENTS_WRITE,

@@ -17,12 +17,13 @@ from ring.core.access import Scope
 from ring.core.errors import UserError
 from ring.core.logs import parse_since
 from ring.core.model.ids import DeploymentId
+from ring.core.model.logs import LogGap
 from ring.engine.reading.logs import Wanted
 from ring.engine.reading.places import Crowded
 from ring.runtimes.base import RuntimeFailure, Unavailable
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterator, Iterable
+    from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Sequence
 
     from ring.api.calls import Call, Services
     from ring.api.routing import Route
@@ -88,8 +89,8 @@ async def _listed(call: Call, row: Deployment, wanted: Wanted) -> Response:
     async with contextlib.AsyncExitStack() as stack:
         stack.push_async_callback(records.aclose)
         try:
-            async for record in records:
-                first.append(_entry(record))
+            async for batch in records:
+                first.append(_entries(batch))
                 length += len(first[-1])
                 if length > _WHOLE_BYTES:
                     rest = _array(first, records)
@@ -104,20 +105,19 @@ async def _listed(call: Call, row: Deployment, wanted: Wanted) -> Response:
 
 
 async def _array(
-    first: Iterable[bytes], records: AsyncGenerator[LogRecord, None]
+    first: Iterable[bytes], records: AsyncGenerator[Sequence[LogRecord], None]
 ) -> AsyncGenerator[bytes, None]:
     """A list that goes on; one that breaks off lacks its end."""
     async with contextlib.aclosing(records):
         yield b"[" + b",".join(first)
         with contextlib.suppress(RuntimeFailure):  # whoever reads has logged it
-            async for record in records:
-                yield b"," + _entry(record)
+            async for batch in records:
+                yield b"," + _entries(batch)
             yield b"]"
 
 
-def _entry(record: LogRecord) -> bytes:
-    text = json.dumps(wire.log(record), separators=(",", ":"), ensure_ascii=False)
-    return text.encode(errors="replace")
+def _entries(batch: Iterable[LogRecord]) -> bytes:
+    return ",".join(map(wire.log, batch)).encode(errors="replace")
 
 
 async def _followed(
@@ -141,7 +141,14 @@ async def _pieces(follower: Follower) -> AsyncIterator[bytes]:
             continue
         if not records:
             return
-        yield b"".join(streams.message(wire.log(record)) for record in records)
+        yield "".join(map(_message, records)).encode(errors="replace")
+
+
+def _message(record: LogRecord | LogGap) -> str:
+    """A line as plain data; anything else as an event that has a name."""
+    if isinstance(record, LogGap):
+        return f"event: gap\ndata: {json.dumps(wire.log_gap(record), separators=(',', ':'))}\n\n"
+    return f"data: {wire.log(record)}\n\n"
 
 
 ROUTES: tuple[Route, ...] = (

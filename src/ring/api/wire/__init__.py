@@ -17,12 +17,42 @@ from ring.api.wire.base import (
     parse,
     schemas,
 )
+from ring.api.wire.commands import CommandBody, SizeBody
 from ring.api.wire.configs import ConfigBody, ConfigValueBody, StoredConfigShape, config
 from ring.api.wire.deployments import DeploymentShape, deployment
 from ring.api.wire.events import EventShape, event
 from ring.api.wire.health_checks import HealthCheckShape, health_check
-from ring.api.wire.logs import LogShape, log
-from ring.api.wire.namespaces import NamespaceBody, NamespaceShape, namespace
+from ring.api.wire.images import (
+    ImagePruneBody,
+    ImageShape,
+    PrunedImagesShape,
+    image,
+    pruned_images,
+)
+from ring.api.wire.logs import LogShape, log, log_gap
+from ring.api.wire.namespaces import (
+    NamespaceBody,
+    NamespaceNetworkBody,
+    NamespaceShape,
+    namespace,
+)
+from ring.api.wire.orphans import (
+    OrphanRemovalBody,
+    OrphanShape,
+    OrphansRemovedShape,
+    orphan,
+    orphans_removed,
+)
+from ring.api.wire.revisions import (
+    ChangeShape,
+    DiffShape,
+    RevisionShape,
+    RowReasonShape,
+    WhyShape,
+    diff,
+    revisions,
+    why,
+)
 from ring.api.wire.secrets import (
     DeletedSecretShape,
     NewSecretShape,
@@ -46,6 +76,7 @@ from ring.api.wire.tokens import (
 )
 from ring.api.wire.usage import UsageShape, usage
 from ring.api.wire.users import AccountShape, UserBody, UserChangeBody, user
+from ring.api.wire.verbs import ReasonBody, RollbackBody, ScaleBody
 from ring.api.wire.volumes import RegisteredVolumeShape, VolumeBody, volume
 from ring.api.wire.webhooks import (
     DeliveryShape,
@@ -62,28 +93,44 @@ __all__ = [
     "AccountShape",
     "AuditShape",
     "Body",
+    "ChangeShape",
+    "CommandBody",
     "ConfigBody",
     "ConfigValueBody",
     "CreatedTokenShape",
     "DeletedSecretShape",
     "DeliveryShape",
     "DeploymentShape",
+    "DiffShape",
     "EventShape",
     "HealthCheckShape",
     "HealthShape",
+    "ImagePruneBody",
+    "ImageShape",
     "LogShape",
     "LoginBody",
     "LoginShape",
     "NamespaceBody",
+    "NamespaceNetworkBody",
     "NamespaceShape",
     "NewSecretShape",
     "NewWebhookShape",
     "NodeShape",
+    "OrphanRemovalBody",
+    "OrphanShape",
+    "OrphansRemovedShape",
     "ProblemShape",
+    "PrunedImagesShape",
+    "ReasonBody",
     "RegisteredVolumeShape",
+    "RevisionShape",
+    "RollbackBody",
+    "RowReasonShape",
+    "ScaleBody",
     "SecretBody",
     "SecretShape",
     "SecretValueBody",
+    "SizeBody",
     "StoredConfigShape",
     "TicketBody",
     "TicketShape",
@@ -95,6 +142,7 @@ __all__ = [
     "VolumeBody",
     "WebhookBody",
     "WebhookShape",
+    "WhyShape",
     "answer",
     "answer_list",
     "answer_of",
@@ -104,16 +152,23 @@ __all__ = [
     "deleted_secret",
     "delivery",
     "deployment",
+    "diff",
     "encoded",
     "event",
     "health_check",
+    "image",
     "log",
+    "log_gap",
     "moment",
     "namespace",
     "new_secret",
     "new_webhook",
     "node",
+    "orphan",
+    "orphans_removed",
     "parse",
+    "pruned_images",
+    "revisions",
     "schemas",
     "secret",
     "token",
@@ -121,4 +176,5 @@ __all__ = [
     "user",
     "volume",
     "webhook",
+    "why",
 ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from collections.abc import Mapping
 from itertools import islice
 from types import MappingProxyType
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
 
     from pydantic_core import ErrorDetails
 
+_SUBJECT = re.compile(r"\A[A-Z][a-z]+ should ")
+"""`Input should be …`, `String should have …`: the path says what it is about."""
+
 T = TypeVar("T", bound=BaseModel)
 Row = TypeVar("Row")
 
@@ -31,6 +35,7 @@ TURN = 100
 """Entries of a list that are written in one piece."""
 
 JSON: Mapping[str, str] = MappingProxyType({"Content-Type": "application/json"})
+NO_HEADERS: Mapping[str, str] = MappingProxyType({})
 
 
 _MOST_ENTRIES = 4096
@@ -86,7 +91,7 @@ def _violation(detail: ErrorDetails) -> Violation:
     path = ".".join(str(step) for step in detail["loc"])
     if detail["type"] == "missing":
         return Violation(path=path, code="request.field.missing", message="is required")
-    message = detail["msg"].replace("Input should be", "must be")
+    message = _SUBJECT.sub("must ", detail["msg"])
     return Violation(path=path, code="request.field.type", message=message)
 
 
@@ -109,7 +114,9 @@ def answer(
 
 
 async def answer_list(
-    rows: Iterable[Row], shape: Callable[[Row], Mapping[str, object]]
+    rows: Iterable[Row],
+    shape: Callable[[Row], Mapping[str, object]],
+    headers: Mapping[str, str] = NO_HEADERS,
 ) -> Response:
     """A list of what `shape` makes of each. A long one keeps the loop from nothing else."""
     pieces: list[bytes] = []
@@ -117,12 +124,12 @@ async def answer_list(
     while turn := [shape(row) for row in islice(left, TURN)]:
         pieces.append(encoded(turn)[1:-1])
         await asyncio.sleep(0)
-    return answer_of(pieces)
+    return answer_of(pieces, headers)
 
 
-def answer_of(items: Iterable[bytes]) -> Response:
+def answer_of(items: Iterable[bytes], headers: Mapping[str, str] = NO_HEADERS) -> Response:
     """A list of what is `encoded` already."""
-    return Response(b"[" + b",".join(items) + b"]", headers=JSON)
+    return Response(b"[" + b",".join(items) + b"]", headers={**JSON, **headers})
 
 
 def encoded(shape: Mapping[str, object] | Sequence[Mapping[str, object]]) -> bytes:

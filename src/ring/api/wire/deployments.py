@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal, NotRequired
+from typing import TYPE_CHECKING, Literal, NotRequired, assert_never
 
 from typing_extensions import TypedDict
 
+from ring.api.wire.process import ProcessShape, add_process
 from ring.clock import rfc3339
-from ring.core.model.spec import MASK
+from ring.core.model.spec import MASK, CommandCheck, HttpCheck, TcpCheck
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ring.core.model.deployment import Deployment
     from ring.core.model.observed import Instance
-    from ring.core.model.spec import Config, DeploymentSpec, Quantities, Resources, User, Volume
+    from ring.core.model.spec import (
+        Config,
+        DeploymentSpec,
+        HealthCheck,
+        Quantities,
+        Resources,
+        User,
+        Volume,
+    )
 
 
 class InstanceShape(TypedDict):
@@ -76,7 +85,29 @@ class NetworkShape(TypedDict):
     mode: str
 
 
-class DeploymentShape(TypedDict):
+class CheckShape(TypedDict):
+    """A health check as it is declared; of `port`, `url` and `command` the one its type has."""
+
+    type: Literal["tcp", "http", "command"]
+    port: NotRequired[int]
+    url: NotRequired[str]
+    command: NotRequired[str]
+    interval: str
+    timeout: str
+    threshold: int
+    on_failure: Literal["restart", "stop", "alert"]
+    readiness: bool
+    min_healthy_time: NotRequired[str]
+    start_period: NotRequired[str]
+
+
+class AutoscaleShape(TypedDict):
+    min: int
+    max: int
+    target_cpu: float
+
+
+class DeploymentShape(ProcessShape):
     id: str
     created_at: str
     updated_at: str
@@ -92,14 +123,19 @@ class DeploymentShape(TypedDict):
     replicas: int
     revision: int
     manifest: NotRequired[str]
+    autoscale: NotRequired[AutoscaleShape]
+    desired_replicas: NotRequired[int]
     ports: list[PortShape]
     labels: dict[str, str]
     instances: list[InstanceShape]
     environment: dict[str, str | SecretRefShape]
     volumes: list[VolumeShape]
+    health_checks: NotRequired[list[CheckShape]]
+    auto_rollback: NotRequired[bool]
     resources: NotRequired[ResourcesShape]
     image_digest: NotRequired[str]
     parent_id: NotRequired[str]
+    stopped: NotRequired[Literal[True]]
     network: NotRequired[NetworkShape]
 
 
@@ -131,14 +167,54 @@ def deployment(
     }
     if spec.manifest is not None:
         shape["manifest"] = spec.manifest
+    if spec.autoscale is not None:
+        policy = spec.autoscale
+        shape["autoscale"] = {
+            "min": policy.min,
+            "max": policy.max,
+            "target_cpu": policy.target_cpu,
+        }
+        shape["desired_replicas"] = row.full_target
+    if spec.health_checks:
+        shape["health_checks"] = [_check(each) for each in spec.health_checks]
+    if spec.auto_rollback is not None:
+        shape["auto_rollback"] = spec.auto_rollback
     if spec.resources is not None:
         shape["resources"] = _resources(spec.resources)
     if row.image_digest is not None:
         shape["image_digest"] = row.image_digest
     if row.parent_id is not None:
         shape["parent_id"] = row.parent_id
+    if row.stopped:
+        shape["stopped"] = True
     if spec.network is not None:
         shape["network"] = {"mode": spec.network.mode}
+    add_process(shape, spec)
+    return shape
+
+
+def _check(check: HealthCheck) -> CheckShape:
+    shape: CheckShape = {
+        "type": check.type,
+        "interval": check.interval,
+        "timeout": check.timeout,
+        "threshold": check.threshold,
+        "on_failure": check.on_failure,
+        "readiness": check.readiness,
+    }
+    match check:
+        case TcpCheck():
+            shape["port"] = check.port
+        case HttpCheck():
+            shape["url"] = check.url
+        case CommandCheck():
+            shape["command"] = check.command
+        case _:
+            assert_never(check)
+    if check.min_healthy_time is not None:
+        shape["min_healthy_time"] = check.min_healthy_time
+    if check.start_period is not None:
+        shape["start_period"] = check.start_period
     return shape
 
 

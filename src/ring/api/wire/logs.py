@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from json.encoder import encode_basestring as quoted
 from typing import TYPE_CHECKING, NotRequired
 
 from typing_extensions import TypedDict
@@ -10,7 +11,7 @@ from typing_extensions import TypedDict
 from ring.clock import rfc3339
 
 if TYPE_CHECKING:
-    from ring.core.model.logs import LogRecord
+    from ring.core.model.logs import LogGap, LogRecord
 
 
 class LogShape(TypedDict):
@@ -21,12 +22,33 @@ class LogShape(TypedDict):
     stream: NotRequired[str]
 
 
-def log(record: LogRecord) -> LogShape:
-    at = record.timestamp
+class GapShape(TypedDict):
+    """Lines between these two moments may have been lost."""
+
+    instance: str
+    stream: str
+    after: str
+    before: str
+
+
+def log(record: LogRecord) -> str:
+    """A LogShape as compact JSON; written out, because an encoder takes ten times as long."""
+    instance, message, level, at, stream = record
+    timestamp = f'"{rfc3339(at)}"' if isinstance(at, datetime) else _quoted_or_null(at)
+    return (
+        f'{{"instance":{quoted(instance)},"message":{quoted(message)},"level":"{level}",'
+        f'"timestamp":{timestamp},"stream":"{stream}"}}'
+    )
+
+
+def log_gap(told: LogGap) -> GapShape:
     return {
-        "instance": record.instance,
-        "message": record.message,
-        "level": record.level,
-        "timestamp": rfc3339(at) if isinstance(at, datetime) else at,
-        "stream": record.stream,
+        "instance": told.instance,
+        "stream": told.stream,
+        "after": rfc3339(told.after),
+        "before": rfc3339(told.before),
     }
+
+
+def _quoted_or_null(text: str | None) -> str:
+    return "null" if text is None else quoted(text)

@@ -10,6 +10,7 @@ from ring.cli.applying.deployments import apply_deployment
 from ring.cli.applying.namespaces import apply_namespace
 from ring.cli.applying.pruning import prune
 from ring.cli.applying.tally import Tally
+from ring.cli.failures import INTERRUPTED
 
 if TYPE_CHECKING:
     from ring.cli.session import Session
@@ -26,6 +27,10 @@ class Choices:
     prune: bool = False
     asks: bool = True
     """Before anything is pruned."""
+    wait_s: float | None = None
+    """How long to wait for what was applied; None: not at all."""
+    tells: bool = False
+    """Of a dry run: by the exit code, whether anything would change."""
 
     @property
     def query(self) -> tuple[tuple[str, str], ...]:
@@ -47,4 +52,11 @@ def apply_manifest(session: Session, manifest: Manifest, choices: Choices) -> in
     if choices.prune:
         prune(session, manifest, tally, asks=choices.asks)
     tally.summary(session)
-    return tally.end(session)
+    code = tally.end(session)
+    if choices.wait_s is None or not tally.taken:
+        return code
+    from ring.cli import waiting
+
+    subjects = map(waiting.Subject.of, tally.taken)
+    waited = waiting.wait(session, subjects, waiting.Goal.READY, choices.wait_s)
+    return waited if waited == INTERRUPTED else code or waited

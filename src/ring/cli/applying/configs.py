@@ -13,6 +13,7 @@ from ring.cli.text import one_line
 
 if TYPE_CHECKING:
     from ring.cli.applying.tally import Tally
+    from ring.cli.client import Response
     from ring.cli.session import Session
     from ring.manifest import ConfigEntry
 
@@ -25,6 +26,18 @@ def apply_config(session: Session, entry: ConfigEntry, tally: Tally) -> None:
         unanswered(session, f"Failed to create config '{one_line(entry.key)}'", failure, tally)
     except CommandFailed as failure:
         tally.error(session.fail(failure))
+
+
+def fate(session: Session, entry: ConfigEntry) -> str:
+    """`create`, `update` or `unchanged`: what an apply would do. Raises CommandFailed."""
+    name = one_line(entry.name)
+    response = _ask(session, entry, name)
+    if response.status == 404:
+        return "create"
+    found = _rows(session, response, name)
+    if not found:
+        return "create"
+    return "unchanged" if _holds(found[0], entry) else "update"
 
 
 def _apply(session: Session, entry: ConfigEntry, name: str) -> None:
@@ -44,19 +57,29 @@ def _apply(session: Session, entry: ConfigEntry, name: str) -> None:
 
 def _stored(session: Session, entry: ConfigEntry, name: str) -> Row:
     """What the server has under that name. Raises CommandFailed."""
-    context = f"Failed to look up existing config '{name}'"
-    query = [("namespace", entry.namespace), ("name", entry.name)]
-    response = noted(session, name, session.client.get("configs", query=query))
-    if not response.ok:
-        raise write_failed(context, response)
-    found = objects(session.client.decode(response))
+    found = _rows(session, _ask(session, entry, name), name)
     if not found:
         namespace = one_line(entry.namespace)
         raise CommandFailed(
-            f"{context}: the server says that it exists in namespace '{namespace}', "
+            f"{_looking(name)}: the server says that it exists in namespace '{namespace}', "
             "but it was not found there"
         )
     return found[0]
+
+
+def _ask(session: Session, entry: ConfigEntry, name: str) -> Response:
+    query = [("namespace", entry.namespace), ("name", entry.name)]
+    return noted(session, name, session.client.get("configs", query=query))
+
+
+def _rows(session: Session, response: Response, name: str) -> list[Row]:
+    if not response.ok:
+        raise write_failed(_looking(name), response)
+    return objects(session.client.decode(response))
+
+
+def _looking(name: str) -> str:
+    return f"Failed to look up existing config '{name}'"
 
 
 def _update(session: Session, entry: ConfigEntry, name: str, config_id: str) -> None:

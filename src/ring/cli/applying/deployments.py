@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-import re
 from typing import TYPE_CHECKING
 
 from ring.cli.applying.sending import noted, unanswered
 from ring.cli.failures import GENERAL, CommandFailed, Unreachable
+from ring.cli.outcomes import scaled
 from ring.cli.problems import write_failed
 from ring.cli.rows import Row, mapping, parse
 from ring.cli.terminal import GREEN
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
 Query = tuple[tuple[str, str], ...]
 
-_SCALED = re.compile(r"scaled; *from=([0-9]+); *to=([0-9]+)")
 _HIDDEN = "***"
 
 
@@ -36,7 +35,7 @@ def apply_deployment(
         return
     warn_of_ignored(session, entry)
     try:
-        _send(session, entry, query)
+        tally.taken.append(_send(session, entry, query))
     except Unreachable as failure:
         tally.failed += 1
         unanswered(session, f"Failed to deploy '{one_line(entry.key)}'", failure, tally)
@@ -75,7 +74,7 @@ def show_configuration(session: Session, entry: Entry) -> None:
     session.print(json.dumps(body, ensure_ascii=False, indent=2))
 
 
-def _send(session: Session, entry: Entry, query: Query) -> None:
+def _send(session: Session, entry: Entry, query: Query) -> Row:
     name = one_line(entry.name)
     response = noted(
         session, name, session.client.post("deployments", body=entry.body, query=query)
@@ -88,14 +87,15 @@ def _send(session: Session, entry: Entry, query: Query) -> None:
     session.print(f"Deployment '{name}' {_change(response)}", GREEN)
     if response.status == 201:
         _show_row(session, row)
+    return {"namespace": entry.namespace, "name": entry.name, **row}
 
 
 def _change(response: Response) -> str:
     """What became of a deployment that was taken."""
     if response.status != 200:
         return "created"
-    scaled = _SCALED.fullmatch(response.headers.get("x-ring-change", "").strip())
-    return f"scaled from {scaled[1]} to {scaled[2]}" if scaled else "unchanged"
+    counts = scaled(response)
+    return f"scaled from {counts[0]} to {counts[1]}" if counts else "unchanged"
 
 
 def _row(response: Response) -> Row:

@@ -28,6 +28,18 @@ def apply_namespace(session: Session, entry: NamespaceEntry, tally: Tally) -> No
         tally.error(session.fail(failure))
 
 
+def fate(session: Session, entry: NamespaceEntry) -> str:
+    """`create`, `update` or `unchanged`: what an apply would do. Raises CommandFailed."""
+    response = session.noted(session.client.get("namespaces", entry.name))
+    if response.status == 404:
+        return "create"
+    if not response.ok:
+        raise write_failed(f"Failed to look up namespace '{one_line(entry.name)}'", response)
+    shown = one_object(session.client.decode(response)).get("network")
+    same_network = "network" not in entry.body or same(entry.body["network"], shown)
+    return "unchanged" if same_network else "update"
+
+
 def _apply(session: Session, entry: NamespaceEntry, name: str) -> None:
     response = noted(session, name, session.client.post("namespaces", body=entry.body))
     if response.ok:

@@ -37,7 +37,7 @@ def prune(session: Session, manifest: Manifest, tally: Tally, *, asks: bool) -> 
         session.warn("nothing is pruned: not everything could be applied")
         return
     try:
-        rows = _left_behind(session, manifest)
+        rows = left_behind(session, manifest)
         if rows and _is_wanted(session, rows, asks=asks):
             _delete(session, rows, tally)
         elif rows:
@@ -47,7 +47,8 @@ def prune(session: Session, manifest: Manifest, tally: Tally, *, asks: bool) -> 
         tally.error(session.fail(failure))
 
 
-def _left_behind(session: Session, manifest: Manifest) -> list[Row]:
+def left_behind(session: Session, manifest: Manifest) -> list[Row]:
+    """What would be deleted. Raises CommandFailed."""
     namespaces = namespaces_of(manifest)
     declared = {(entry.namespace, entry.name) for entry in manifest.deployments}
     if not namespaces:
@@ -70,13 +71,13 @@ def _is_wanted(session: Session, rows: list[Row], *, asks: bool) -> bool:
     count = f"{len(rows)} deployment{'s' if len(rows) > 1 else ''}"
     session.print(f"\nNo longer in the manifest ({count}):")
     for row in rows:
-        session.print(f"  - {_name(row)} ({one_line(row.get('id'))})")
+        session.print(f"  - {qualified(row)} ({one_line(row.get('id'))})")
     return not asks or confirmed(session, "Delete? [y/N] ")
 
 
 def _delete(session: Session, rows: list[Row], tally: Tally) -> None:
     for row in rows:
-        name = _name(row)
+        name = qualified(row)
         try:
             response = session.noted(session.client.delete("deployments", str(row.get("id"))))
             if not response.ok and response.status != 404:  # 404: gone by itself
@@ -90,5 +91,6 @@ def _delete(session: Session, rows: list[Row], tally: Tally) -> None:
             session.print(f"Deployment '{name}' pruned", GREEN)
 
 
-def _name(row: Row) -> str:
+def qualified(row: Row) -> str:
+    """`namespace/name`."""
     return one_line(f"{row.get('namespace')}/{row.get('name')}")

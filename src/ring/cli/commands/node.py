@@ -18,7 +18,10 @@ _TITLE = "Node Info"
 node = RingGroup(
     "node",
     help="The machine that the server runs on.",
-    lazy={"get": "ring.cli.commands.node:get"},
+    lazy={
+        "get": "ring.cli.commands.node:get",
+        "orphans": "ring.cli.commands.orphans:orphans",
+    },
     default="get",
 )
 

@@ -9,11 +9,17 @@ from typing import Literal
 @dataclass(frozen=True, slots=True)
 class Capabilities:
     events: bool = False
+    lasting_events: bool = False
+    """Its events outlive it, and so do its instances: what happens while it is away is told by and
+    by, as it happened."""
     exit_codes: bool = False
     host_network: bool = False
     labels: bool = False
     cpu_stats: bool = False
     """Autoscaling needs it."""
+    approximate_stats: bool = False
+    """Figures are summed up from an instance's processes, as it has no control group: memory that
+    they share counts for each, and limits are not known."""
     pull: bool = False
     """Images come from a registry; registry credentials mean something."""
     ports: bool = False

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from ring.core.model.ids import DeploymentId, GroupKey
+from ring.core.model.revision import Cause
 from ring.core.model.status import Status
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ class Deployment:
     created_at: datetime
     updated_at: datetime | None = None
     parent_id: DeploymentId | None = None
+    """The row that this one replaces bit by bit, while it does."""
     revision: int = 1
     author: str | None = None
     """Id of the user whose request made the row."""
@@ -38,6 +40,19 @@ class Deployment:
     retired_count: int = 0
     """Instances that ended by themselves with 0 and are not replaced."""
     was_running: bool = False
+    """`running` was committed at least once."""
+    desired_replicas: int | None = None
+    """The autoscaler's last decision; without a policy it means nothing."""
+    last_scaled_at: datetime | None = None
+    """When the autoscaler last acted (its cooldowns)."""
+    drain_target: int | None = None
+    """How many instances a rollout in progress leaves of this row, its parent. Never grows."""
+    stopped: bool = False
+    """A user wants nothing of it to run for now; `replicas` stays as declared."""
+    health_restarts: int = 0
+    """Restarts by health checks without a healthy while in between (their backoff)."""
+    cause: Cause = Cause.APPLY
+    """What made the row."""
     image_digest: str | None = None
     password: bytes | None = field(default=None, repr=False)
     """Of the registry, sealed."""
@@ -54,6 +69,30 @@ class Deployment:
         return self.status is Status.DELETED
 
     @property
+    def is_job(self) -> bool:
+        return self.spec.kind == "job"
+
+    @property
+    def wanted_replicas(self) -> int:
+        """The declared count, or what the autoscaler makes of it within its bounds as they are."""
+        wanted, policy = self.spec.replicas, self.spec.autoscale
+        if policy is not None:
+            decided = wanted if self.desired_replicas is None else self.desired_replicas
+            wanted = min(max(decided, policy.min), policy.max)
+        return wanted
+
+    @property
+    def full_target(self) -> int:
+        """How many instances this row is to have, whatever a rollout does with it."""
+        if self.is_job:
+            return 1
+        if self.stopped:
+            return 0
+        return max(0, self.wanted_replicas - self.retired_count)
+
+    @property
     def target(self) -> int:
-        """How many instances this row is to have."""
-        return max(0, self.spec.replicas - self.retired_count)
+        """How many instances this row is to have now."""
+        if self.drain_target is None:
+            return self.full_target
+        return min(self.full_target, self.drain_target)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from ring.core.model.ids import DeploymentId
+    from ring.core.model.ids import DeploymentId, InstanceId
 
 
 class Level(StrEnum):
@@ -28,6 +28,12 @@ class EventDraft:
     """`api`, `scheduler`, `<runtime>` or `<runtime>-events`."""
     instances: int | None = None
     """How many there are after one was added or removed; not stored."""
+    instance_id: InstanceId | None = None
+    """For subscribers, not stored: which one a check acts on, or a rollout step has drained."""
+    parent_id: DeploymentId | None = None
+    """For subscribers, not stored: the row that a rollout replaces."""
+    detail: str | None = None
+    """For subscribers, not stored: the message that they get in place of the whole one."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -52,6 +52,12 @@ class Failure:
 
     kind: FailureClass
     message: str
+    retry_after_s: float = 0.0
+    """No attempt is made before: whoever refused has asked for it."""
+
+
+UNSEEN = frozenset({FailureClass.UNAVAILABLE, FailureClass.TIMEOUT, FailureClass.CANCELLED})
+"""The runtime may have carried out what it was asked for: nobody waited for its answer."""
 
 
 @dataclass(frozen=True, slots=True)

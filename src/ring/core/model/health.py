@@ -1,4 +1,4 @@
-"""What came of a health check."""
+"""What came of health checks, and where each of them stands."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from ring.core.model.ids import DeploymentId, InstanceId
+    from ring.core.model.ids import DeploymentId, InstanceId, InstanceName
 
 OUTCOMES = ("success", "failed", "timeout")
 
@@ -30,3 +30,61 @@ class HealthResult:
     created_at: datetime
     started_at: datetime
     finished_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class ResultDraft:
+    """One run that has just ended; the store gives it an id."""
+
+    deployment_id: DeploymentId
+    instance_id: InstanceId
+    check_index: int
+    check_type: str
+    status: str
+    message: str
+    started_at: datetime
+    finished_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class CheckState:
+    """Where one check of one instance stands. Made by the results so far, the last one included."""
+
+    status: str
+    """Of the last result: one of OUTCOMES."""
+    failures: int = 0
+    """Results other than success in a row, counted while the row had been running; 0 again when
+    an action fired."""
+    ready_since: float | None = None
+    """Monotonic seconds at which the first success of the current uninterrupted run was finished;
+    None: the last result is none."""
+
+    @property
+    def is_green(self) -> bool:
+        return self.status == "success"
+
+
+@dataclass(frozen=True, slots=True)
+class SavedState:
+    """A CheckState as it outlives the server."""
+
+    deployment_id: DeploymentId
+    instance_id: InstanceId
+    check_index: int
+    status: str
+    failures: int
+    ready_since: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Fired:
+    """A check that reached its threshold and whose action is not yet part of a committed plan."""
+
+    id: int
+    """Unique in this process."""
+    deployment_id: DeploymentId
+    name: InstanceName
+    instance_id: InstanceId
+    check_index: int
+    message: str
+    """Of the last probe."""

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import NewType
+from typing import NamedTuple, NewType
 
 DeploymentId = NewType("DeploymentId", str)
 """UUID v4 of one accepted deployment row."""
@@ -15,9 +14,11 @@ OperationId = NewType("OperationId", int)
 """Counts up within one server process."""
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class GroupKey:
-    """The logical identity of a deployment and the unit of reconciling."""
+class GroupKey(NamedTuple):
+    """The logical identity of a deployment and the unit of reconciling.
+
+    A tuple, because every pass looks a dozen things up by it.
+    """
 
     namespace: str
     name: str

@@ -17,8 +17,13 @@ NAMESPACE: Final = "ring.namespace"
 NAME: Final = "ring.name"
 KIND: Final = "ring.kind"
 SERVER: Final = "ring.server"
+# Not every engine's listing tells these.
+IMAGE: Final = "ring.image"
+"""The digest of the image it was made of; may be empty."""
+NETWORK: Final = "ring.network"
+"""The network that it was made on, as the engine is told it."""
 
-OWN: Final = frozenset({DEPLOYMENT, MANAGED, NAMESPACE, NAME, KIND, SERVER})
+OWN: Final = frozenset({DEPLOYMENT, MANAGED, NAMESPACE, NAME, KIND, SERVER, IMAGE, NETWORK})
 
 
 def own_among(keys: Iterable[str]) -> tuple[str, ...]:

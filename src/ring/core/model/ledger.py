@@ -34,11 +34,17 @@ class Why(StrEnum):
     ATTEMPT = "attempt"
     """The one instance that a crash loop tries; the mark goes with the state."""
     SCALE_DOWN = "scale_down"
+    DRAIN = "drain"
+    """A rollout step: its successor is ready."""
+    UNHEALTHY = "unhealthy"
+    """A health check restarts it."""
     DELETE = "delete"
     FAILED_CREATE = "failed_create"
     """What a create that failed or was killed may have left behind."""
     LEFTOVER = "leftover"
     """Found created but never started, or exited and never ours to judge."""
+    KEPT = "kept"
+    """A job's instance that has ended: judged, and there for its logs until the row is deleted."""
 
 
 @dataclass(frozen=True, slots=True)

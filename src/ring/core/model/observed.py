@@ -49,9 +49,11 @@ class Instance:
     state: State
     created_at: datetime
     address: str | None = None
-    """IP on the namespace network, when the same call told it."""
+    """IP on the namespace network, when the same call told it; none on the host's network."""
     is_attached: bool = True
     """False: it runs, but somebody took the network away that it was made on."""
+    anonymous_volumes: tuple[str, ...] = ()
+    """Made for it alone, by the runtime's own names for them; told by `create` and `inspect`."""
     image_digest: str | None = None
     """`sha256:…`: what the image it was made of is pinned by (see runtimes.base.Image)."""
     exit: Exit | None = None

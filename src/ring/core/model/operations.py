@@ -47,7 +47,8 @@ class RemoveInstance:
     name: InstanceName
     instance_id: InstanceId | None
     """None: whatever bears the name."""
-    grace_s: float
+    grace_s: float | None
+    """None: what the instance was made with."""
     stop: bool = True
     """False: it is dead already."""
 

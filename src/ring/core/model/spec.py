@@ -12,7 +12,9 @@ import json
 from collections.abc import Mapping  # noqa: TC003 - pydantic reads the annotations at run time
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue
+from pydantic import BaseModel, ConfigDict, Field, GetJsonSchemaHandler, JsonValue
+from pydantic.json_schema import JsonSchemaValue  # noqa: TC002 - the same
+from pydantic_core import CoreSchema  # noqa: TC002 - the same
 
 U32 = Annotated[int, Field(ge=0, le=4294967295)]
 Count = Annotated[int, Field(ge=-2147483648, le=4294967295)]
@@ -26,8 +28,18 @@ MASK = "***"
 """Stands for a password that is set, wherever the password itself must not be."""
 
 
+RANGE = r"^[0-9]+-[0-9]+$"
+"""Of a range as JSON Schema knows it; core.port_ranges knows more."""
+
+
 class RangeText:
     """Marks an integer for which a body may also give a range `A-B` (core.port_ranges)."""
+
+    @classmethod
+    def __get_pydantic_json_schema__(
+        cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        return {"anyOf": [handler(core_schema), {"type": "string", "pattern": RANGE}]}
 
 
 class Model(BaseModel):
@@ -62,6 +74,16 @@ class Volume(Model):
         None, description="SELinux relabelling of a `bind` source."
     )
 
+    @property
+    def is_named(self) -> bool:
+        """The engine's, by its name: so is a bind without a path, see `is_misnamed_bind`."""
+        return self.type == "volume" or self.is_misnamed_bind
+
+    @property
+    def is_misnamed_bind(self) -> bool:
+        """A bind whose source is no path, in a row that is older than the rule against it."""
+        return self.type == "bind" and not (self.source or "").startswith("/")
+
 
 class Port(Model):
     """A port of the instance published on the host."""
@@ -70,7 +92,9 @@ class Port(Model):
     target: Annotated[PortNumber, RangeText] = Field(description="Instance port, 1 to 65535.")
     protocol: Literal["tcp", "udp"] = Field("tcp", description="Transport protocol.")
     host_ip: str | None = Field(
-        None, description="Host address to bind, an IPv4 or IPv6 literal; absent: all addresses."
+        None,
+        description="Host address to bind, an IPv4 or IPv6 literal; absent: the namespace's, else "
+        "the server's, else all addresses.",
     )
 
 
@@ -133,7 +157,10 @@ class HttpCheck(HealthCheckBase):
     """Passes when a GET is answered with success."""
 
     type: Literal["http"] = Field(description="Kind of probe.")
-    url: str = Field(description="Full http or https URL; `localhost` means the instance.")
+    url: str = Field(
+        description="Full http or https URL; `localhost` means the instance. Certificates are "
+        "not verified."
+    )
 
 
 class CommandCheck(HealthCheckBase):
@@ -157,10 +184,14 @@ class Autoscale(Model):
 class User(Model):
     """Who the process runs as."""
 
-    id: U32 | None = Field(None, description="Numeric user id.")
+    id: U32 | None = Field(None, description="Numeric user id; absent: the image's user.")
     group: U32 | None = Field(None, description="Numeric group id; needs `id`.")
-    privileged: bool | None = Field(None, description="Privileged container.")
-    userns: Literal["keep-id"] | None = Field(None, description="User namespace mapping.")
+    privileged: bool | None = Field(
+        None, description="All capabilities and devices, no seccomp: as good as root on the host."
+    )
+    userns: Literal["keep-id"] | None = Field(
+        None, description="User namespace mapping; Podman only."
+    )
 
 
 class Config(Model):
@@ -184,18 +215,31 @@ class Config(Model):
 class Security(Model):
     """What the instance may do on the shared kernel. Absent is not the same as false."""
 
-    hardened: bool | None = Field(None, description="Preset that takes away all it can.")
-    cap_add: tuple[str, ...] = Field((), description="Capabilities added (`NET_ADMIN`, `ALL`).")
+    hardened: bool | None = Field(
+        None,
+        description="Preset: no new privileges, no capabilities but those of `cap_add`, a "
+        "read-only root; needs a `config.user.id` other than 0.",
+    )
+    cap_add: tuple[str, ...] = Field(
+        (), description="Capabilities added (`NET_ADMIN`, `ALL`); wins over `cap_drop`."
+    )
     cap_drop: tuple[str, ...] = Field((), description="Capabilities dropped.")
-    read_only: bool | None = Field(None, description="Read-only root file system.")
+    read_only: bool | None = Field(
+        None, description="Read-only root file system; volumes and `tmpfs` stay writable."
+    )
     no_new_privileges: bool | None = Field(None, description="No privileges gained by exec.")
     seccomp: str | None = Field(
-        None, description="`default`, `unconfined` or the absolute path of a profile."
+        None,
+        description="`default`, `unconfined`, or the absolute path of a profile on the server's "
+        "host.",
     )
-    apparmor: str | None = Field(None, description="Profile name, or `unconfined`.")
+    apparmor: str | None = Field(
+        None, description="Profile name, or `unconfined`; where the engine has AppArmor."
+    )
     selinux: Mapping[str, JsonValue] = Field(
         default_factory=dict,
-        description="`user`, `role`, `type`, `level`; or `disable: true` alone.",
+        description="`user`, `role`, `type`, `level`; or `disable: true` alone; where the engine "
+        "has SELinux on.",
     )
 
 
@@ -252,21 +296,31 @@ class DeploymentSpec(Model):
     resources: Resources | None = Field(None, description="CPU and memory.")
     health_checks: tuple[HealthCheck, ...] = Field((), description="Probes of the instances.")
     autoscale: Autoscale | None = Field(None, description="Automatic scaling; absent: none.")
+    auto_rollback: bool | None = Field(
+        None,
+        description="When a new one fails: back to the last revision that was ready.",
+    )
     config: Config | None = Field(None, description="Image and process settings.")
     security: Security | None = Field(None, description="Restrictions and extra rights.")
     tmpfs: tuple[Tmpfs, ...] = Field((), description="File systems in memory.")
     ulimits: Mapping[str, int | Ulimit] = Field(
-        default_factory=dict, description="Resource limits by setrlimit name (`nofile`)."
+        default_factory=dict,
+        description="Resource limits by setrlimit name (`nofile`): a number, or `{soft, hard}`; "
+        "-1 is unlimited.",
     )
     sysctls: Mapping[str, str] = Field(
         default_factory=dict, description="Namespaced kernel parameters."
     )
     devices: tuple[Device, ...] = Field((), description="Host devices given to the instance.")
-    shm_size: str | None = Field(None, description="Size of /dev/shm, a memory quantity.")
+    shm_size: str | None = Field(
+        None, description="Size of /dev/shm, a memory quantity; 64Mi when absent."
+    )
     init: bool | None = Field(None, description="Run a small init that reaps and forwards.")
     hostname: str | None = Field(None, description="Host name of the instance, a DNS label.")
     extra_hosts: Mapping[str, str] = Field(
-        default_factory=dict, description="Extra host names: an address, or `host-gateway`."
+        default_factory=dict,
+        description="Extra host names: an address, or `host-gateway`, the gateway of the "
+        "namespace's network.",
     )
     stop_grace_period: Duration | None = Field(
         None, description="Time to end by itself before it is killed; at most 10m."
@@ -276,6 +330,10 @@ class DeploymentSpec(Model):
     @property
     def pull_policy(self) -> str:
         return self.config.image_pull_policy if self.config else "Always"
+
+    @property
+    def network_mode(self) -> str:
+        return self.network.mode if self.network else "bridge"
 
 
 def normalised(spec: DeploymentSpec) -> DeploymentSpec:
@@ -305,8 +363,8 @@ def canonical(spec: DeploymentSpec) -> str:
     return _compact(spec.model_dump(mode="json", exclude_none=True))
 
 
-def fingerprint(spec: DeploymentSpec) -> str:
-    """SHA-256 hex of what the spec means, without `manifest` and `replicas`.
+def meaning(spec: DeploymentSpec) -> dict[str, JsonValue]:
+    """What the spec means, as JSON without `manifest` and `replicas`.
 
     A block left out and one that only says the defaults are the same; so is a field that a later
     version adds, as long as nobody sets it. Of a password it tells only that there is one: a hash
@@ -320,8 +378,35 @@ def fingerprint(spec: DeploymentSpec) -> str:
             "config": masked(spec).config or Config(),
         }
     )
-    data = _without_empty(meant.model_dump(mode="json", exclude_none=True))
-    return hashlib.sha256(_compact(data).encode()).hexdigest()
+    data = meant.model_dump(mode="json", exclude_none=True)
+    for path, default in _DEFAULTS:
+        _leave_out(data, path, default)
+    cleaned = ((key, _without_empty(value)) for key, value in data.items())
+    return {key: value for key, value in cleaned if value not in ({}, [])}
+
+
+def fingerprint(spec: DeploymentSpec) -> str:
+    """SHA-256 hex of what the spec means."""
+    return hashlib.sha256(_compact(meaning(spec)).encode()).hexdigest()
+
+
+_DEFAULTS: tuple[tuple[tuple[str, ...], JsonValue], ...] = (
+    (("config", "user", "privileged"), False),
+    (("security", "hardened"), False),
+    (("security", "read_only"), False),
+    (("security", "no_new_privileges"), False),
+    (("security", "seccomp"), "default"),
+    (("init",), False),
+)
+"""What the model leaves open because some rule asks whether it was said."""
+
+
+def _leave_out(data: dict[str, JsonValue], path: tuple[str, ...], default: JsonValue) -> None:
+    holder: JsonValue = data
+    for name in path[:-1]:
+        holder = holder.get(name) if isinstance(holder, dict) else None
+    if isinstance(holder, dict) and holder.get(path[-1]) == default:
+        del holder[path[-1]]
 
 
 def _compact(data: JsonValue) -> str:

@@ -58,7 +58,8 @@ class Measured:
 
 
 def total(usages: Iterable[Usage]) -> Usage:
-    return sum(usages, Usage())
+    each = iter(usages)
+    return sum(each, next(each, Usage()))
 
 
 @dataclass(frozen=True, slots=True)

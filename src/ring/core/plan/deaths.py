@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, assert_never
+from typing import TYPE_CHECKING, TypeVar, assert_never
 
 from ring.core.model.events import Level
 from ring.core.model.ledger import Entry, Phase, Why
@@ -15,8 +15,13 @@ from ring.core.plan.outcomes import came_up
 from ring.core.plan.restart import Verdict
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from ring.core.model.ids import InstanceName
     from ring.core.model.observed import Exit, Instance
     from ring.core.plan.draft import RowDraft
+
+T = TypeVar("T")
 
 
 def adopt(row: RowDraft) -> None:
@@ -54,8 +59,12 @@ def _follow_names(row: RowDraft) -> None:
         and new != entry.name
         and row.operation(entry.name) is None
     ]
+    settle_at = _under_new_names(row.draft.settle_at, moved)
+    retry_at = _under_new_names(row.draft.retry_at, moved)
     for entry, _ in moved:
         row.drop(entry)
+    row.draft.settle_at.update(settle_at)
+    row.draft.retry_at.update(retry_at)
     for entry, new in moved:
         row.put(replace(entry, name=new))
         row.event(
@@ -63,6 +72,13 @@ def _follow_names(row: RowDraft) -> None:
             "container_renamed",
             f"Instance {entry.name} was renamed from outside Ring and goes on as {new}",
         )
+
+
+def _under_new_names(
+    times: Mapping[InstanceName, T], moved: Iterable[tuple[Entry, InstanceName]]
+) -> dict[InstanceName, T]:
+    """What is remembered of them: a wait does not end with a name."""
+    return {new: times[entry.name] for entry, new in moved if entry.name in times}
 
 
 def _is_being_followed(row: RowDraft, instance: Instance) -> bool:
@@ -74,7 +90,7 @@ def _is_being_followed(row: RowDraft, instance: Instance) -> bool:
 
 def _adopt_unknown(row: RowDraft, instance: Instance) -> None:
     entry = Entry(instance.name, row.row.id, instance.id, Phase.LIVE, row.now.wall)
-    if not instance.is_live:
+    if not instance.is_live and not _has_run(row, instance):
         row.put(replace(entry, phase=Phase.STOPPING, reason=Why.LEFTOVER))
     elif row.row.status is Status.RUNNING:
         row.put(entry)
@@ -85,12 +101,18 @@ def _adopt_unknown(row: RowDraft, instance: Instance) -> None:
 def _take_up(row: RowDraft, entry: Entry, instance: Instance) -> None:
     """A create that a killed server began, as far as it got (created only: it is resumed)."""
     known = replace(entry, instance_id=instance.id)
-    if instance.is_live:
-        came_up(row, entry, instance, row.now.mono)
+    if instance.is_live or _has_run(row, instance):
+        # Nobody saw the start: it may have been carried out a moment ago.
+        came_up(row, entry, instance, row.now.mono + row.limits.settle_s)
     elif instance.state is State.CREATED:
         row.put(known)
     else:
         row.move(known, Phase.STOPPING, Why.LEFTOVER)
+
+
+def _has_run(row: RowDraft, instance: Instance) -> bool:
+    """A job's only run is over: it is judged by how it ended, and not run again."""
+    return row.row.is_job and instance.state is State.EXITED
 
 
 def judge_ends(row: RowDraft) -> None:
@@ -109,7 +131,7 @@ def judge_ends(row: RowDraft) -> None:
             if instance.exit is not None:
                 dead.append((entry, instance, instance.exit))
             else:
-                _ask(row, entry, instance)
+                ask(row, entry, instance)
     dead.sort(key=lambda one: (one[2].finished_at or row.now.wall, one[0].name))
     missed = 0
     for entry, instance, end in dead:
@@ -118,7 +140,7 @@ def judge_ends(row: RowDraft) -> None:
         _replaced_uncounted(row, missed, vanished)
 
 
-def _ask(row: RowDraft, entry: Entry, instance: Instance) -> None:
+def ask(row: RowDraft, entry: Entry, instance: Instance) -> None:
     """How it ended is not in a listing: it is judged when the inspection has told."""
     if row.operation(entry.name) is not None:
         return

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from ring.core.model import stopping
 from ring.core.model.events import EventDraft, Level
 from ring.core.model.failures import SCHEDULER
 from ring.core.model.ledger import Entry, Phase, Why
@@ -18,7 +19,8 @@ __all__ = ["SCHEDULER", "Draft", "RowDraft"]
 
 if TYPE_CHECKING:
     from ring.core.model.deployment import Deployment
-    from ring.core.model.ids import DeploymentId, InstanceName, OperationId
+    from ring.core.model.health import Fired
+    from ring.core.model.ids import DeploymentId, InstanceId, InstanceName, OperationId
     from ring.core.model.observed import Instance, Listing
     from ring.core.model.operations import Action, OperationView, Outcome
     from ring.core.plan.view import Limits, NameSource, Now, View
@@ -36,6 +38,9 @@ class Draft:
         self.actions: list[Action] = []
         self.cancel: set[OperationId] = set()
         self.folded: list[OperationId] = []
+        # Also of a runtime that does not answer: that may be why they fired.
+        self.acted: list[int] = [fired.id for fired in view.fired]
+        self.revert: list[DeploymentId] = []
         self.refresh: set[str] = set()
         self.rows: list[RowChange] = []
         self.purge: list[Deployment] = []
@@ -51,6 +56,9 @@ class Draft:
         self.retry_at = dict(memory.retry_at)
         self.empty_since = dict(memory.empty_since)
         self.deleted_since = dict(memory.deleted_since)
+        self.deadline = dict(memory.deadline)
+        self.green_at = dict(memory.green_at)
+        self.stepped_at = dict(memory.stepped_at)
         self.unreachable = set(memory.unreachable)
         self.in_flight = {op.action.name: op for op in view.operations}
 
@@ -65,18 +73,23 @@ class Draft:
         names = self.entries.keys()
 
         def kept(table: dict[DeploymentId, float]) -> dict[DeploymentId, float]:
-            return {row: value for row, value in table.items() if row in rows}
+            # Nearly all are empty nearly always, and a sweep asks for all of them of every group.
+            return {row: at for row, at in table.items() if row in rows} if table else {}
 
         return Plan(
             based_on=self.view.rows,
             rows=tuple(self.rows),
             purge=tuple(self.purge),
-            put_entries=tuple(e for n, e in self.entries.items() if before.get(n) != e),
+            put_entries=tuple(
+                e for n, e in self.entries.items() if (was := before.get(n)) is not e and was != e
+            ),
             drop_entries=tuple(name for name in before if name not in self.entries),
             events=tuple(self.events),
             actions=tuple(self.actions),
             cancel=tuple(sorted(self.cancel)),
             folded=tuple(self.folded),
+            acted=tuple(self.acted),
+            revert=tuple(self.revert),
             refresh=frozenset(self.refresh),
             wake_at=self.wake_at,
             memory=Memory(
@@ -89,6 +102,9 @@ class Draft:
                 retry_at={n: at for n, at in self.retry_at.items() if n in names},
                 empty_since=kept(self.empty_since),
                 deleted_since=kept(self.deleted_since),
+                deadline=kept(self.deadline),
+                green_at=kept(self.green_at),
+                stepped_at=kept(self.stepped_at),
                 unreachable=frozenset(self.unreachable & rows),
             ),
             reasons=self.reasons,
@@ -113,6 +129,8 @@ class RowDraft:
         """Something was counted or refused in this pass."""
         self.promoted = False
         """An instance was confirmed live in this pass."""
+        self.asked_s = 0.0
+        """How long whoever refused a create in this pass asks to be left alone."""
 
     @property
     def limits(self) -> Limits:
@@ -138,10 +156,23 @@ class RowDraft:
         component: str = "",
         *,
         instances: int | None = None,
+        instance_id: InstanceId | None = None,
+        parent_id: DeploymentId | None = None,
+        detail: str | None = None,
     ) -> None:
         component = component or self.runtime
         self.draft.events.append(
-            EventDraft(self.row.id, level, reason, message, component, instances)
+            EventDraft(
+                self.row.id,
+                level,
+                reason,
+                message,
+                component,
+                instances,
+                instance_id,
+                parent_id,
+                detail,
+            )
         )
 
     def reason(self, text: str) -> None:
@@ -191,6 +222,10 @@ class RowDraft:
     def outcomes(self) -> list[Outcome]:
         return [o for o in self.draft.view.outcomes if o.action.deployment_id == self.row.id]
 
+    def fired(self) -> list[Fired]:
+        """Its checks that ask for something."""
+        return [one for one in self.draft.view.fired if one.deployment_id == self.row.id]
+
     def act(self, action: Action) -> None:
         self.draft.actions.append(action)
 
@@ -207,8 +242,10 @@ class RowDraft:
         What is not seen is looked for by its name: a create that was repeated after a kill may
         have made another instance under it than the entry knows.
         """
+        grace_s = stopping.grace_s(self.row.spec)
         for entry in self.entries(Phase.STOPPING, Phase.COUNTED):
-            if self.is_busy(entry.name):
+            is_kept = entry.phase is Phase.COUNTED and entry.reason is Why.KEPT
+            if is_kept or self.is_busy(entry.name):
                 continue
             _, at = self.draft.retry_at.get(entry.name, (0, self.now.mono))
             if at > self.now.mono:
@@ -220,7 +257,7 @@ class RowDraft:
                     self.row.id,
                     entry.name,
                     instance.id if instance else None,
-                    grace_s=self.limits.stop_grace_s,
+                    grace_s=self.limits.stop_grace_s if grace_s is None else grace_s,
                     stop=instance is None or instance.is_live,
                 )
             )

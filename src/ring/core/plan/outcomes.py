@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, assert_never
 
 from ring.core.model.events import Level
-from ring.core.model.failures import TREATMENT, Disposition, Failure, FailureClass
+from ring.core.model.failures import TREATMENT, UNSEEN, Disposition, Failure, FailureClass
 from ring.core.model.ledger import Entry, Phase, Why
 from ring.core.model.observed import State
 from ring.core.model.operations import (
@@ -20,7 +20,7 @@ from ring.core.model.operations import (
     StartFailed,
 )
 from ring.core.model.status import RETRIED, Status
-from ring.core.plan import attaching, budget
+from ring.core.plan import attaching, budget, rollouts
 
 if TYPE_CHECKING:
     from ring.core.model.observed import Instance
@@ -100,6 +100,8 @@ def _start_failed(row: RowDraft, outcome: Outcome, result: StartFailed) -> None:
     if entry is not None:
         if result.clean:
             row.drop(entry)
+        elif _may_have_run(row, result.failure):
+            pass  # looked for under its name by the next attempt
         elif entry.phase is not Phase.STOPPING:
             row.move(entry, Phase.STOPPING, Why.FAILED_CREATE)
     if row.row.is_deleted or result.failure.kind is FailureClass.CANCELLED:
@@ -111,6 +113,11 @@ def _start_failed(row: RowDraft, outcome: Outcome, result: StartFailed) -> None:
         operation = row.operation(waiting.name)
         if operation is not None and not operation.begun:
             row.cancel_start(waiting, Why.FAILED_CREATE)
+
+
+def _may_have_run(row: RowDraft, failure: Failure) -> bool:
+    """A start that nobody saw the end of: a job is not run again before that is known."""
+    return row.row.is_job and not row.row.is_deleted and failure.kind in UNSEEN
 
 
 def _treat(row: RowDraft, outcome: Outcome, result: StartFailed) -> None:
@@ -126,6 +133,7 @@ def _treat(row: RowDraft, outcome: Outcome, result: StartFailed) -> None:
             if outcome.since < row.draft.batch_end.get(row.row.id, outcome.since):
                 return  # one of several in flight together: counted with the first
             row.draft.batch_end[row.row.id] = row.now.mono
+            row.asked_s = max(row.asked_s, failure.retry_after_s)
             budget.count(row)
             message = f"{failure.message} (failure {budget.outlook(row)})"
             row.event(Level.ERROR, treatment.reason, message, treatment.component or "")
@@ -238,6 +246,8 @@ def _removed(row: RowDraft, outcome: Outcome) -> None:
             instances=count - 1,
         )
     row.drop(entry)
+    if entry.reason is Why.DRAIN:
+        rollouts.drained(row, entry)
 
 
 def _try_again(row: RowDraft, outcome: Outcome, failure: Failure) -> None:

@@ -37,7 +37,8 @@ def _mark(row: RowDraft) -> int:
     for entry in row.entries(Phase.CREATING):
         row.cancel_start(entry, Why.DELETE)
         marked += 1
-    for entry in row.entries(Phase.SETTLING, Phase.LIVE):
+    kept = [entry for entry in row.entries(Phase.COUNTED) if entry.reason is Why.KEPT]
+    for entry in (*row.entries(Phase.SETTLING, Phase.LIVE), *kept):
         row.move(entry, Phase.STOPPING, Why.DELETE)
         marked += 1
     for name, instance in row.instances.items():

@@ -11,7 +11,8 @@ if TYPE_CHECKING:
 
     from ring.core.model.deployment import Deployment
     from ring.core.model.events import EventDraft
-    from ring.core.model.ids import DeploymentId, GroupKey, InstanceName, OperationId
+    from ring.core.model.health import CheckState, Fired
+    from ring.core.model.ids import DeploymentId, GroupKey, InstanceId, InstanceName, OperationId
     from ring.core.model.ledger import Entry
     from ring.core.model.observed import Listing, Unknown
     from ring.core.model.operations import Action, OperationView, Outcome
@@ -53,6 +54,12 @@ class Memory:
     empty_since: Mapping[DeploymentId, float] = field(default_factory=dict)
     """When a deleted row was first seen with nothing left."""
     deleted_since: Mapping[DeploymentId, float] = field(default_factory=dict)
+    deadline: Mapping[DeploymentId, float] = field(default_factory=dict)
+    """When a row that has to become ready has failed (the persisted creation, read once)."""
+    green_at: Mapping[DeploymentId, float] = field(default_factory=dict)
+    """When a rolling child that had been running was first seen not ready again."""
+    stepped_at: Mapping[DeploymentId, float] = field(default_factory=dict)
+    """When a rolling child became running, or its last step was taken."""
     unreachable: frozenset[DeploymentId] = frozenset()
     """Rows that have told that their runtime does not answer."""
 
@@ -63,6 +70,9 @@ class Limits:
 
     settle_s: float = 0.3
     forgive_after_s: float = 10.0
+    forgive_floor_s: float = 1.0
+    """However short min_healthy_time is: with none at all what always crashes would be healed at
+    once for ever."""
     stop_grace_s: float = 10.0
     deleted_visible_s: float = 2.0
     wave_s: float = 5.0
@@ -72,6 +82,10 @@ class Limits:
     crash_loop_retry_s: float | None = 300.0
     """None: a crash loop is the end."""
     apply_timeout_s: float = 300.0
+    rollout_deadline_s: float = 600.0
+    """For a worker to become ready, from its creation and after its start_period."""
+    step_s: float = 1.0
+    """Between two steps of a rollout, and before the first one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +104,10 @@ class View:
     limits: Limits = field(default_factory=Limits)
     inputs: int = 0
     """Grows whenever a secret or config that the group may refer to is written."""
+    checks: Mapping[InstanceId, Mapping[int, CheckState]] = field(default_factory=dict)
+    """By instance and index of the check in its deployment's list; without a result yet: absent."""
+    fired: tuple[Fired, ...] = ()
+    """In the order in which they fired."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +132,11 @@ class Plan:
     cancel: tuple[OperationId, ...] = ()
     folded: tuple[OperationId, ...] = ()
     """Outcomes that are part of this plan."""
+    acted: tuple[int, ...] = ()
+    """Fired.id of those that are part of this plan, whether something came of them or not."""
+    revert: tuple[DeploymentId, ...] = ()
+    """Failed rows in whose place the last revision that was ready is to be made again; the commit
+    does it, as far as there is one."""
     refresh: frozenset[str] = frozenset()
     """Runtimes to list again: the plan waits for a newer listing."""
     wake_at: float | None = None
@@ -123,4 +146,11 @@ class Plan:
 
     @property
     def writes(self) -> bool:
-        return bool(self.rows or self.purge or self.put_entries or self.drop_entries or self.events)
+        return bool(
+            self.rows
+            or self.purge
+            or self.put_entries
+            or self.drop_entries
+            or self.events
+            or self.revert
+        )

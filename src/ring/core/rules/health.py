@@ -57,6 +57,13 @@ def url_invalid(case: Case) -> Iterator[Finding]:
             yield ("health_checks", index, "url"), text
 
 
+@rule("deployment.auto_rollback.job_unsupported", "auto_rollback", "kind")
+def job_auto_rollback(case: Case) -> Iterator[Finding]:
+    """`kind: job`"""
+    if case.spec.auto_rollback and case.spec.kind == "job":
+        yield ("auto_rollback",), "a job cannot be rolled back: it runs once"
+
+
 @rule("deployment.health_checks.command.empty", "health_checks[].command", "health_checks[].type")
 def command_empty(case: Case) -> Iterator[Finding]:
     """blank"""
@@ -68,6 +75,7 @@ def command_empty(case: Case) -> Iterator[Finding]:
 HEALTH = (
     job_replicas,
     job_readiness,
+    job_auto_rollback,
     _duration("interval", positive=True),
     _duration("timeout", positive=True),
     _duration("min_healthy_time", positive=False),

@@ -27,6 +27,8 @@ SIGNALS: Final = frozenset({
     "HUP", "INT", "QUIT", "ILL", "TRAP", "ABRT", "IOT", "BUS", "FPE", "KILL", "USR1", "SEGV",
     "USR2", "PIPE", "ALRM", "TERM", "STKFLT", "CHLD", "CLD", "CONT", "STOP", "TSTP", "TTIN", "TTOU",
     "URG", "XCPU", "XFSZ", "VTALRM", "PROF", "WINCH", "IO", "POLL", "PWR", "SYS", "RTMIN", "RTMAX",
+    *(f"RTMIN+{number}" for number in range(1, 16)),
+    *(f"RTMAX-{number}" for number in range(1, 15)),
 })
 """Without `SIG`."""
 # fmt: on

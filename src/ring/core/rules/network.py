@@ -117,7 +117,7 @@ PORTS = (
 
 
 def network_mode(case: Case) -> str:
-    return case.spec.network.mode if case.spec.network else "bridge"
+    return case.spec.network_mode
 
 
 def bound_address(host_ip: str | None) -> str | None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from ring.core.model.quantities import QuantityError, parse_duration, parse_memory
 from ring.core.model.spec import Ulimit
+from ring.core.model.stopping import LONGEST_GRACE_S
 from ring.core.rules.base import rule
 from ring.core.rules.linux import LIMITS, SIGNALS
 from ring.core.rules.network import network_mode
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
 _LABEL = re.compile(r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?")
 _MODE = re.compile(r"[0-7]{3,4}")
 _NAMESPACED = re.compile(r"net\..+|kernel\.(shm|msg).+|kernel\.sem|fs\.mqueue\..+")
-_LONGEST_GRACE_MS = 600_000
 
 
 @rule("deployment.tmpfs.destination.not_absolute", "tmpfs[].destination")
@@ -177,7 +177,7 @@ def stop_grace_period_invalid(case: Case) -> Iterator[Finding]:
     if text is None:
         return
     try:
-        if parse_duration(text) > _LONGEST_GRACE_MS:
+        if parse_duration(text) > LONGEST_GRACE_S * 1000:
             yield ("stop_grace_period",), f"must be at most 10m, not {quoted(text)}"
     except QuantityError as error:
         yield ("stop_grace_period",), error.message
@@ -224,8 +224,9 @@ def _memory_problem(text: str | None) -> Iterator[str]:
 
 
 def _is_address(text: str) -> bool:
+    """Without a zone, which means nothing inside of an instance."""
     try:
         ipaddress.ip_address(text)
     except ValueError:
         return False
-    return True
+    return "%" not in text

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from ring.core.model import process_settings
 from ring.core.model.spec import DeploymentSpec, Security
 from ring.core.rules import linux
 from ring.core.rules.base import CAPABILITIES, Rule, rule
@@ -14,20 +15,10 @@ if TYPE_CHECKING:
 
     from ring.core.rules.base import Case, Finding
 
-SETTINGS: Final = (
-    "tmpfs",
-    "ulimits",
-    "sysctls",
-    "devices",
-    "shm_size",
-    "init",
-    "hostname",
-    "extra_hosts",
-    "stop_grace_period",
-    "stop_signal",
-)
-"""The process settings beside `security`."""
+OPTIONS: Final = (*(f"security.{name}" for name in Security.model_fields), *process_settings.NAMES)
+"""All that a runtime may list in `Capabilities.options`."""
 
+_USER = ("config", "user")
 _SELINUX_PARTS = frozenset({"user", "role", "type", "level"})
 
 
@@ -92,7 +83,7 @@ def hardened_user(case: Case) -> Iterator[Finding]:
     """`hardened` with the id absent or 0"""
     user = case.spec.config.user if case.spec.config else None
     if _is_hardened(case.spec) and not (user and user.id):
-        yield ("config", "user", "id"), "a hardened deployment needs a user id other than 0"
+        yield (*_USER, "id"), "a hardened deployment needs a user id other than 0"
 
 
 @rule("deployment.security.hardened.conflict", "security.hardened")
@@ -106,12 +97,29 @@ def hardened_conflict(case: Case) -> Iterator[Finding]:
             yield ("security", member), f"{member} says the opposite of hardened"
     user = case.spec.config.user if case.spec.config else None
     if user and user.privileged:
-        yield ("config", "user", "privileged"), "privileged says the opposite of hardened"
+        yield (*_USER, "privileged"), "privileged says the opposite of hardened"
+
+
+@rule(
+    "deployment.config.user.privileged_conflict",
+    "config.user.privileged",
+    "security.cap_drop",
+    "security.seccomp",
+)
+def privileged_conflict(case: Case) -> Iterator[Finding]:
+    """`privileged` beside dropped capabilities or a seccomp profile, which it does without"""
+    user = case.spec.config.user if case.spec.config else None
+    security = case.spec.security
+    if security is None or not (user and user.privileged):
+        return
+    if security.cap_drop:
+        yield ("security", "cap_drop"), "a privileged instance has every capability"
+    if security.seccomp is not None and security.seccomp.startswith("/"):
+        yield ("security", "seccomp"), "a privileged instance runs without seccomp"
 
 
 SECURITY = (
-    *(_supported(f"security.{name}") for name in Security.model_fields),
-    *(_supported(name) for name in SETTINGS),
+    *(_supported(option) for option in OPTIONS),
     _known_capabilities("cap_add"),
     _known_capabilities("cap_drop"),
     seccomp_invalid,
@@ -119,6 +127,7 @@ SECURITY = (
     selinux_invalid,
     hardened_user,
     hardened_conflict,
+    privileged_conflict,
 )
 
 

@@ -6,6 +6,7 @@ import posixpath
 import re
 from typing import TYPE_CHECKING
 
+from ring.core.model.shares import share
 from ring.core.rules.base import CAPABILITIES, rule
 from ring.core.violations import quoted
 
@@ -47,13 +48,17 @@ def source_not_absolute(case: Case) -> Iterator[Finding]:
 
 @rule("deployment.volumes.source.format", "volumes[].source", "volumes[].type", "volumes[].driver")
 def source_format(case: Case) -> Iterator[Finding]:
-    """`volume` and not `^[a-zA-Z0-9][a-zA-Z0-9_.-]{0,254}$`"""
+    """`volume` and not `^[a-zA-Z0-9][a-zA-Z0-9_.-]{0,254}$`, nor `server:/path` with `nfs`"""
     for index, volume in case.each("volumes", case.spec.volumes):
-        # A network file system is named by its server and path.
-        if volume.type != "volume" or volume.driver == "nfs" or not volume.source:
+        if volume.type != "volume" or not volume.source:
             continue
-        if not VOLUME_NAME.fullmatch(volume.source):
+        if VOLUME_NAME.fullmatch(volume.source):
+            continue
+        if volume.driver != "nfs":
             text = "must be 1 to 255 letters, digits, '_', '.' or '-', a letter or digit first"
+            yield ("volumes", index, "source"), f"{text}, not {quoted(volume.source)}"
+        elif share(volume.source) is None:
+            text = "must be 'server:/exported/path', or the name of a plugin's volume"
             yield ("volumes", index, "source"), f"{text}, not {quoted(volume.source)}"
 
 
@@ -80,6 +85,15 @@ def key_unexpected(case: Case) -> Iterator[Finding]:
         if volume.type == "secret" and volume.key:
             text = f"secret volumes have no key: remove {quoted(volume.key)}"
             yield ("volumes", index, "key"), text
+
+
+@rule("deployment.volumes.relabel.unexpected", "volumes[].relabel", "volumes[].type")
+def relabel_unexpected(case: Case) -> Iterator[Finding]:
+    """not `bind`, and set"""
+    for index, volume in case.each("volumes", case.spec.volumes):
+        if volume.type != "bind" and volume.relabel is not None:
+            text = f"{volume.type} volumes are not relabelled: only bind volumes are"
+            yield ("volumes", index, "relabel"), text
 
 
 @rule("deployment.volumes.permission.must_be_ro", "volumes[].permission", "volumes[].type")
@@ -150,6 +164,7 @@ VOLUMES = (
     key_required,
     key_empty,
     key_unexpected,
+    relabel_unexpected,
     permission_must_be_ro,
     destination_empty,
     destination_not_absolute,

@@ -48,7 +48,17 @@ _ALIASES: Mapping[str, str] = {
     "image_not_found": "image_pull_back_off",
     "image_pull_failed": "image_pull_back_off",
 }
+_ACTIONS: Mapping[str, str] = {
+    "health_check_instance_restart": "restart",
+    "health_check_stop": "stop",
+    "health_check_alert": "alert",
+}
 _DIRECTIONS: Mapping[str, str] = {"scale_up": "up", "scale_down": "down"}
+_PHASES: Mapping[str, str] = {
+    "rolling_update_step": "step",
+    "rolling_update_complete": "complete",
+    "rolling_update_failed": "failed",
+}
 _INNER_CAPITAL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 
 
@@ -110,15 +120,37 @@ def _of_event(row: Deployment, event: EventDraft) -> Iterator[Notice]:
             {
                 "direction": direction,
                 "instance_count": event.instances,
-                "replicas": row.spec.replicas,
+                "replicas": row.wanted_replicas,
+            },
+        )
+    action = _ACTIONS.get(event.reason)
+    if action is not None and event.instance_id is not None:
+        yield _notice(
+            Kind.HEALTH_CHECK_FAILED,
+            row,
+            {
+                "instance_id": event.instance_id,
+                "action": action,
+                "message": event.detail or event.message,
             },
         )
     reason = reason_of(event.reason)
+    if (phase := _PHASES.get(reason)) is not None:
+        yield _rolling_update(row, event, phase)
     category = CATEGORIES.get(reason)
     if category is not None:
         yield _notice(
             Kind.ERROR, row, {"reason": reason, "category": category, "message": event.message}
         )
+
+
+def _rolling_update(row: Deployment, event: EventDraft, phase: str) -> Notice:
+    about = {
+        "parent_id": event.parent_id,
+        "phase": phase,
+        "drained_instance_id": event.instance_id if phase == "step" else None,
+    }
+    return _notice(Kind.ROLLING_UPDATE, row, about)
 
 
 def _notice(kind: Kind, row: Deployment, extra: Mapping[str, object]) -> Notice:

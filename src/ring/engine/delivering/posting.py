@@ -1,4 +1,4 @@
-"""Sends one event to one hook over HTTP. The only module of the engine that knows aiohttp.
+"""Sends one event to one hook over HTTP.
 
 What it connects to is always an address that was judged for this very attempt: names are resolved
 here and nowhere else, no proxy and no redirect is followed, and no connection is kept.
@@ -9,16 +9,14 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import hmac
-import ipaddress
-import socket
 from typing import TYPE_CHECKING, Final, Protocol
 
 import aiohttp
-from aiohttp.abc import AbstractResolver, ResolveResult
 
 from ring import __version__
 from ring.core.errors import RingError
-from ring.engine.delivering.names import Names
+from ring.engine.outbound.judged import Judged
+from ring.engine.outbound.names import Names
 from ring.security import destinations
 
 if TYPE_CHECKING:
@@ -117,7 +115,7 @@ class Poster:
     def _opened(self) -> aiohttp.ClientSession:
         if self._session is None:
             connector = aiohttp.TCPConnector(
-                resolver=_Judged(self._names, self._blocks),
+                resolver=Judged(self._names, self._blocks),
                 use_dns_cache=False,
                 force_close=True,
                 limit=0,
@@ -133,40 +131,6 @@ class Poster:
                 read_bufsize=_READ_BYTES,
             )
         return self._session
-
-
-class _Judged(AbstractResolver):
-    """Gives addresses to connect to, or none at all where one of them is out of bounds: a name
-    that stands for both kinds is not an honest one."""
-
-    def __init__(self, names: Names, blocks: Callable[[Address], bool]) -> None:
-        self._names = names
-        self._blocks = blocks
-
-    async def resolve(
-        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
-    ) -> list[ResolveResult]:
-        found = await self._names.addresses(host)
-        for address in found:
-            destinations.expect_allowed(address, self._blocks)
-        return [
-            ResolveResult(
-                hostname=host,
-                host=str(address),
-                port=port,
-                family=_family(address),
-                proto=0,
-                flags=socket.AI_NUMERICHOST | socket.AI_NUMERICSERV,
-            )
-            for address in found
-        ]
-
-    async def close(self) -> None:
-        """Nothing is held."""
-
-
-def _family(address: Address) -> socket.AddressFamily:
-    return socket.AF_INET if isinstance(address, ipaddress.IPv4Address) else socket.AF_INET6
 
 
 def _cause(error: Exception) -> str:

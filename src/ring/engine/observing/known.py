@@ -23,6 +23,7 @@ CLOCK_SLACK_S = 1.0  # an end may be stamped a little before the signal that bro
 DECISIVE = frozenset({"Died", "Signalled"})
 LATE_S = 60.0  # events do not overtake each other by more
 EVENTS_KEPT = 8  # of each instance, to tell those that come twice
+ENDED_KEPT = 256  # instances; as many as questions are under way
 
 
 @dataclass(slots=True)
@@ -34,6 +35,9 @@ class Known:
     """Kind and time of the last events applied."""
     signalled_at: datetime | None = None
     oom_at: datetime | None = None
+    is_doubtful: bool = False
+    """Learnt from an answer to a question of before, while nobody was watching: it may have ended
+    unseen since. A listing that was asked for later tells."""
 
     def is_explained(self, end_at: datetime | None) -> bool:
         """Somebody sent it a signal shortly before it ended."""
@@ -79,12 +83,19 @@ class Table:
         self._told = told
         self._known: dict[InstanceId, Known] = {}
         self._named: dict[InstanceName, InstanceId] = {}
-        self._of_row: dict[DeploymentId, set[InstanceId]] = {}
+        self._of_row: dict[DeploymentId, dict[InstanceId, None]] = {}
+        """In the order they became known, so that plans made of it can be made again."""
         self._gone: dict[InstanceName | InstanceId, float] = {}
         """When names and ids were told gone, until a listing that was asked for later."""
+        self._ended: deque[InstanceId] = deque(maxlen=ENDED_KEPT)
+        """Known, and then told gone or not listed: an answer that is still under way is older."""
 
     def get(self, instance_id: InstanceId) -> Known | None:
         return self._known.get(instance_id)
+
+    def is_over(self, instance_id: InstanceId) -> bool:
+        """It was known, and has gone; no id is given twice."""
+        return instance_id in self._ended
 
     def of_row(self, row: DeploymentId) -> Iterator[Instance]:
         return (self._known[one].instance for one in self._of_row.get(row, ()))
@@ -94,7 +105,7 @@ class Table:
         known = self._known.get(instance.id)
         if known is None:
             known = self._known[instance.id] = Known(instance, self._mono())
-            self._of_row.setdefault(instance.deployment_id, set()).add(instance.id)
+            self._of_row.setdefault(instance.deployment_id, {})[instance.id] = None
         else:
             if known.instance.name != instance.name:
                 self._named.pop(known.instance.name, None)
@@ -116,6 +127,7 @@ class Table:
         found = instance_id or self._named.get(name)
         if found is not None:
             self._gone[found] = self._mono()
+            self._ended.append(found)
             if found in self._known:
                 self._forget(found)
         if name not in self._named:
@@ -127,6 +139,7 @@ class Table:
         for instance_id in [one for one in self._known if one not in present]:
             if self._known[instance_id].learnt < asked_at:
                 self._forget(instance_id)
+                self._ended.append(instance_id)
         self._gone = {what: at for what, at in self._gone.items() if at >= asked_at}
         for instance in present.values():
             if instance.name not in self._gone and instance.id not in self._gone:
@@ -143,16 +156,16 @@ class Table:
             earlier = known.instance.exit if known is not None else None
             if earlier is not None:
                 instance = replace(instance, exit=earlier)
-            elif missed:
+            elif missed or (known is not None and known.is_doubtful):
                 instance = replace(instance, exit=Exit(None, None, missed=True))
-        self.put(instance)
+        self.put(instance).is_doubtful = False
 
     def _forget(self, instance_id: InstanceId) -> None:
         instance = self._known.pop(instance_id).instance
         if self._named.get(instance.name) == instance_id:
             del self._named[instance.name]
         ids = self._of_row[instance.deployment_id]
-        ids.discard(instance_id)
+        ids.pop(instance_id, None)
         if not ids:
             del self._of_row[instance.deployment_id]
         self._told(instance.deployment_id)

@@ -48,6 +48,8 @@ BACKOFF_FIRST_S = 1.0
 BACKOFF_LONGEST_S = 30.0
 PROOF_S = 1.0
 """For an engine to repeat the last event it told: it does so at once, or never."""
+LASTING_PROOF_S = 5.0
+"""For one whose events outlive it, and which may just be starting."""
 DETACHED_S = 0.2
 """An instance that ends is taken off its network first."""
 ASKED_PER_S = 5.0  # listings, whoever asks for them how often
@@ -74,6 +76,7 @@ class Observer:
         changed: Callable[[DeploymentId], None],
         resynced: Callable[[Runtime, Iterable[Instance]], None],
         jitter: Callable[[], float],
+        destroyed: Callable[[Runtime, InstanceId], None] = lambda _runtime, _id: None,
     ) -> None:
         self.runtime = runtime
         self._store = store
@@ -83,6 +86,8 @@ class Observer:
         self._changed = changed
         self._resynced = resynced
         self._jitter = jitter
+        self._destroyed = destroyed
+        self._lasts = runtime.capabilities().lasting_events
         self._table = Table(clock.mono, self._tell_watchers)
         self._away: Unknown | None = Unknown("not asked yet", tried=False)
         self._early: dict[InstanceId, list[InstanceEvent]] = {}
@@ -93,7 +98,8 @@ class Observer:
         self._last: tuple[str, InstanceId, datetime] | None = None
         """The event that came last; not the latest, for the engine's clock may be set back."""
         self._expected: tuple[str, InstanceId, datetime] | None = None
-        """What came last on the stream before this one."""
+        """What came last of all that nothing was missed before: an event of a stream that has not
+        told this again, and was not listed for either, proves nothing to the next stream."""
         self._unbroken = asyncio.Event()
         """This stream has told that again: nothing was missed in between."""
         self._refresh = asyncio.Event()
@@ -113,6 +119,16 @@ class Observer:
         """The row's instances as last heard of, also while the runtime is away."""
         return tuple(sorted(self._table.of_row(row), key=lambda i: (i.created_at, i.name)))
 
+    def instance(self, instance_id: InstanceId) -> Instance | None:
+        """As last heard of, also while the runtime is away."""
+        known = self._table.get(instance_id)
+        return None if known is None else known.instance
+
+    @property
+    def is_away(self) -> bool:
+        """Nothing may be concluded from what is known of its instances."""
+        return self._away is not None
+
     def watch(self, row: DeploymentId, told: Callable[[], None]) -> None:
         """`told` is called whenever something was learnt about the row's instances."""
         self._watchers.setdefault(row, []).append(told)
@@ -131,9 +147,12 @@ class Observer:
         known = self._table.get(instance.id)
         if known is not None and known.has_ended and instance.is_live:
             return
+        if known is None and self._table.is_over(instance.id):
+            return
         if instance.exit is not None:
             instance = replace(instance, exit=self._explained(instance.exit, known))
-        self._table.put(instance)
+        known = self._table.put(instance)
+        known.is_doubtful = known.is_doubtful or self._is_broken
         for event in self._early.pop(instance.id, ()):
             self._apply(event)
 
@@ -146,7 +165,7 @@ class Observer:
             end,
             signalled=known.is_explained(end.finished_at),
             oom=end.oom or known.ran_out(end.finished_at),
-            missed=self._is_broken if earlier is None else earlier.missed,
+            missed=self._is_broken or known.is_doubtful if earlier is None else earlier.missed,
         )
 
     def note_gone(self, name: InstanceName, instance_id: InstanceId | None = None) -> None:
@@ -158,7 +177,8 @@ class Observer:
 
         An engine that was started anew answers, and knows nothing of what it ended before.
         """
-        return self._away is not None or not self._unbroken.is_set()
+        is_away = self._away is not None and not self._lasts
+        return is_away or not self._unbroken.is_set()
 
     def refresh(self) -> None:
         """Asks for a listing soon."""
@@ -188,7 +208,8 @@ class Observer:
         """Events and listings side by side until one of them fails."""
         self._since = self._since or self._clock.wall()
         since = self._since if self._last is None else self._last[2]
-        self._expected = self._last
+        if self._unbroken.is_set():
+            self._expected = self._last
         self._unbroken.clear()
         tasks = (
             asyncio.ensure_future(self._events(since)),
@@ -207,7 +228,7 @@ class Observer:
     async def _sweep(self) -> None:
         if self._expected is not None:
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(PROOF_S):
+                async with asyncio.timeout(LASTING_PROOF_S if self._lasts else PROOF_S):
                     await self._unbroken.wait()
         while True:
             self._refresh.clear()
@@ -276,6 +297,8 @@ class Observer:
         self._last = (type(event).__name__, event.instance_id, event.at)
         if self._last == self._expected:
             self._unbroken.set()
+        if isinstance(event, Destroyed):
+            self._destroyed(self.runtime, event.instance_id)
         if isinstance(event, Detached):
             self._detached(event)
             return
@@ -358,7 +381,7 @@ class Observer:
         self._tell(event, Level.WARNING, "container_died", f"died, exit_code={code}")
 
     def _end(self, known: Known, event: Died) -> Exit | None:
-        if self._away is not None:  # told again once the runtime is back, before it is listed
+        if self._away is not None and self._is_broken:  # told again, before it is listed
             code = event.code if event.certain else None
             return Exit(code, event.at, oom=known.ran_out(event.at), missed=True)
         if not event.certain:

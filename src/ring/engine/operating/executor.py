@@ -23,7 +23,7 @@ from ring.core.model.operations import (
     StartInstance,
 )
 from ring.engine.operating import last_words
-from ring.engine.operating.removing import SHORT_CALL_S, clear, remove
+from ring.engine.operating.removing import SHORT_CALL_S, removal_limit_s, remove
 from ring.runtimes.base import Gone, RuntimeFailure
 
 if TYPE_CHECKING:
@@ -86,8 +86,8 @@ class RuntimeExecutor:
         located = self._locate(action)
         if not isinstance(action, StartInstance) or located is None:
             return False
-        _, runtime, observer = located
-        cleared = await clear(runtime, action)
+        row, runtime, observer = located
+        cleared = await self._starter.clean_up(action, row, runtime)
         if cleared:
             observer.note_gone(action.name)
         return cleared
@@ -173,7 +173,7 @@ class RuntimeExecutor:
         row, runtime, observer = located
         if action.instance_id is not None and self._has_died(row, action):
             await last_words.save(self._store, runtime, row, action.name, action.instance_id)
-        limit_s = action.grace_s + SHORT_CALL_S
+        limit_s = removal_limit_s(action)
         try:
             async with asyncio.timeout(limit_s):
                 await remove(runtime, action)

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from ring.core.errors import HostError
 from ring.core.model.ids import DeploymentId
+from ring.core.orphans import KeptDirectory
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
@@ -29,6 +30,8 @@ _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _OLD = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
 _DIRECTORY_MODE, _FILE_MODE = 0o700, 0o444
 _UNFINISHED = ".new-"
+_OWNER = ".server-"
+"""Begins the name of an empty file that says whose a directory is."""
 
 
 class Run(Protocol):
@@ -40,8 +43,10 @@ class Run(Protocol):
 class Files:
     """One for a server. Its methods may run side by side."""
 
-    def __init__(self, root: Path, *, run: Run = asyncio.to_thread) -> None:
-        """Nothing is made before the first file is. run: takes blocking work off the loop."""
+    def __init__(self, root: Path, *, owner: str = "", run: Run = asyncio.to_thread) -> None:
+        """Nothing is made before the first file is. owner: the server whose directories they are,
+        which each says of itself. run: takes blocking work off the loop."""
+        self._mark = f"{_OWNER}{owner}" if owner else ""
         self._root = root
         self._run = run
         self._unfinished = f"{_UNFINISHED}{secrets.token_hex(8)}-"
@@ -52,6 +57,7 @@ class Files:
 
         def kept() -> None:
             with self._entered(deployment_id, make=True) as directory:
+                _put(directory, self._mark)
                 if not _holds(directory, name, content):
                     _write(directory, name, content, f"{self._unfinished}{secrets.token_hex(8)}")
 
@@ -82,6 +88,18 @@ class Files:
 
         with contextlib.suppress(FileNotFoundError):
             await self._told(deployment_id, tidied)
+
+    async def kept(self) -> tuple[KeptDirectory, ...]:
+        """All there are, other servers' among them. Raises HostError."""
+
+        def listed() -> tuple[KeptDirectory, ...]:
+            with _walked(self._root, make=False) as root:
+                return tuple(KeptDirectory(name, _owner(root, name)) for name in _names(root))
+
+        try:
+            return await self._told("", listed)
+        except FileNotFoundError:
+            return ()
 
     async def owners(self) -> tuple[DeploymentId, ...]:
         """The rows that have a directory, other servers' among them. Raises HostError."""
@@ -172,6 +190,26 @@ def _own(parent: int, name: str, *, make: bool) -> Iterator[int]:
         yield opened
     finally:
         os.close(opened)
+
+
+def _put(directory: int, mark: str) -> None:
+    """An empty file of this name is there afterwards."""
+    if mark:
+        with contextlib.suppress(FileExistsError):
+            os.close(os.open(mark, _NEW, 0o400, dir_fd=directory))
+
+
+def _owner(root: int, name: str) -> str:
+    """The server that a directory names; empty where it names none, or cannot be looked into."""
+    try:
+        opened = os.open(name, _DIRECTORY, dir_fd=root)
+    except OSError:
+        return ""
+    try:
+        marks = [each for each in _names(opened) if each.startswith(_OWNER)]
+    finally:
+        os.close(opened)
+    return marks[0].removeprefix(_OWNER) if len(marks) == 1 else ""
 
 
 def _names(directory: int) -> list[str]:

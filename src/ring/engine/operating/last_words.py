@@ -10,7 +10,6 @@ import contextlib
 import json
 import logging
 from collections import deque
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ring.core.errors import HostError
@@ -57,10 +56,11 @@ async def _last_lines(runtime: base.Logs, instance_id: InstanceId) -> deque[LogL
     lines: deque[LogLine] = deque()
     size = 0
     async with contextlib.aclosing(runtime.logs(instance_id, LogQuery(tail=TAIL))) as told:
-        async for line in told:
-            kept = replace(line, message=line.message[:LONGEST_LINE])
-            lines.append(kept)
-            size += _stored_bytes(kept)
+        async for batch in told:
+            for line in batch:
+                kept = line._replace(message=line.message[:LONGEST_LINE])
+                lines.append(kept)
+                size += _stored_bytes(kept)
             while size > MOST_BYTES and len(lines) > 1:
                 size -= _stored_bytes(lines.popleft())
     return lines

@@ -6,10 +6,12 @@ import asyncio
 import logging
 from typing import TYPE_CHECKING
 
+from ring.core.model.stopping import LONGEST_GRACE_S
 from ring.runtimes.base import RuntimeFailure, Unavailable
 
 if TYPE_CHECKING:
     from ring.core.model.ids import InstanceId
+    from ring.core.model.observed import Instance
     from ring.core.model.operations import RemoveInstance, StartInstance
     from ring.runtimes.base import Runtime
 
@@ -17,6 +19,12 @@ log = logging.getLogger(__name__)
 
 SHORT_CALL_S = 30.0
 CLEAN_UP_S = 15.0
+
+
+def removal_limit_s(action: RemoveInstance) -> float:
+    """Longest that the removal may take."""
+    grace_s = LONGEST_GRACE_S if action.grace_s is None else action.grace_s
+    return grace_s + SHORT_CALL_S
 
 
 async def remove(runtime: Runtime, action: RemoveInstance) -> None:
@@ -32,20 +40,24 @@ async def remove(runtime: Runtime, action: RemoveInstance) -> None:
     await runtime.remove(instance_id)
 
 
-async def clear(runtime: Runtime, action: StartInstance) -> bool:
-    """What a start that failed may have made, at once; True: nothing is left for certain."""
+async def clear(runtime: Runtime, action: StartInstance, made: Instance | None = None) -> bool:
+    """What a start that failed may have made, at once; True: nothing is left for certain.
+
+    made: what it knows to have made, which may have been given another name by hand.
+    """
     try:
         async with asyncio.timeout(CLEAN_UP_S):
-            found = await runtime.find(action.name)
-            if found is not None and found.deployment_id == action.deployment_id:
-                await _stop(runtime, found.id, 0)
-                await runtime.remove(found.id)
+            known = (made, await runtime.find(action.name))
+            ours = (one for one in known if one and one.deployment_id == action.deployment_id)
+            for instance_id in {one.id for one in ours}:
+                await _stop(runtime, instance_id, 0)
+                await runtime.remove(instance_id)
     except (TimeoutError, RuntimeFailure):
         return False
     return True
 
 
-async def _stop(runtime: Runtime, instance_id: InstanceId, grace_s: float) -> None:
+async def _stop(runtime: Runtime, instance_id: InstanceId, grace_s: float | None) -> None:
     """An instance that cannot be stopped is still to be removed, by force then."""
     try:
         await runtime.stop(instance_id, grace_s)

@@ -8,21 +8,22 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from ring.core.errors import RingError
 from ring.core.model.failures import Failure, FailureClass
 from ring.core.model.images import place
 from ring.core.model.spec import SecretRef
-from ring.engine.operating.pull_secrets import Unusable, login_for
 from ring.engine.operating.scrubbing import scrubbed
 from ring.runtimes.base import Login
+from ring.runtimes.logins.documents import Unusable, own_login
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
 
     from ring.core.model.deployment import Deployment
+    from ring.core.model.observed import Instance
     from ring.core.model.spec import DeploymentSpec, Volume
     from ring.engine.inputs import Inputs
     from ring.store.store import Store
@@ -61,9 +62,12 @@ class Resolved:
     """Why the row's registry password is of no use: the image is only looked for locally."""
     hidden: tuple[str, ...] = field(default=(), repr=False)
     """Every value that no message may contain."""
+    learned: list[str] = field(default_factory=list, repr=False)
+    """The same of a login that was looked up when it was needed."""
 
     def scrub(self, failure: Failure) -> Failure:
-        return Failure(failure.kind, scrubbed(failure.message, self.hidden))
+        hidden = (*self.hidden, *self.learned)
+        return replace(failure, message=scrubbed(failure.message, hidden))
 
 
 class Resolver:
@@ -84,6 +88,23 @@ class Resolver:
         contents = look.contents(configs)
         return Resolved(secrets, contents, login, broken, tuple(look.hidden))
 
+    async def mounted_secrets(self, row: Deployment, instance: Instance) -> tuple[str, ...] | None:
+        """Values of the secrets that are mounted into an instance of the row.
+
+        None: one is gone, cannot be read, or was changed since the instance was made.
+        """
+        values = []
+        for name in {one.source or "" for one in row.spec.volumes if one.type == "secret"}:
+            secret = self._store.secrets.named(row.spec.namespace, name)
+            if secret is None or (secret.updated_at or secret.created_at) > instance.created_at:
+                return None
+            value = self._store.secrets.value(row.spec.namespace, name)
+            if value is None:
+                return None
+            values.append(value)
+            await asyncio.sleep(0)
+        return tuple(values)
+
     def login(self, row: Deployment) -> Login | None:
         """The row's registry login, as far as there is one. Raises Unresolved."""
         return self._look(row).login()[0]
@@ -91,7 +112,7 @@ class Resolver:
     async def register_volumes(self, row: Deployment) -> None:
         """Named volumes that nobody has registered. Without them nothing is lost, so it never
         fails."""
-        names = [one.source for one in row.spec.volumes if one.type == "volume" and one.source]
+        names = [one.source for one in row.spec.volumes if one.is_named and one.source]
         try:
             await self._store.volumes.register(row.spec.namespace, names, BACKEND)
         except RingError as error:
@@ -213,7 +234,7 @@ class _Look:
         if document is None:
             raise self._missing(kind, what)
         try:
-            login = login_for(self._spec.image, document, what)
+            login = own_login(self._spec.image, document, what)
         except Unusable as error:
             raise self._unresolved(
                 kind, f"{what} of namespace '{self._namespace}' {error}"

@@ -10,7 +10,7 @@ import re
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection, Iterable
 
 SHORTEST = 4
 """Characters. A shorter value is in every text by chance, and is none."""
@@ -36,6 +36,25 @@ def scrubbed(text: str, values: Iterable[str]) -> str:
         if cut:
             return text[:-cut] + MARK
     return text
+
+
+def scrubbed_end(text: str, values: Collection[str], *, is_cut: bool) -> str:
+    """As `scrubbed`, for the end of a longer text: it may begin within a value.
+
+    is_cut: it is not the whole text after all.
+    """
+    text = scrubbed(text, values)
+    if not is_cut:
+        return text
+    endings = {text[at : at + SHORTEST] for at in range(len(text))}
+    first = text.partition("\n")[0].strip()
+    size = 0
+    for form in (form for value in values for form in _forms(value) if len(form) >= SHORTEST):
+        if len(first) >= SHORTEST and first in form:  # the middle of one that is longer
+            size = max(size, text.index(first) + len(first))
+        elif form[-SHORTEST:] in endings:
+            size = max(size, _cut_off(text[::-1], form[::-1]))
+    return MARK + text[size:] if size else text
 
 
 def _forms(value: str) -> Iterable[str]:

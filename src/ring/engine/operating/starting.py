@@ -8,22 +8,26 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from ring.core.errors import HostError
-from ring.core.model.events import EventDraft, Level
 from ring.core.model.failures import Failure, FailureClass
 from ring.core.model.observed import State
 from ring.core.model.operations import Result, Started, StartFailed
 from ring.core.model.spec import SecretRef
+from ring.core.model.stock import Origin
+from ring.engine.keeping.claims import Claims
 from ring.engine.operating.admission import Admission, Promise
+from ring.engine.operating.imaging import image_of
+from ring.engine.operating.pull_news import PullNews
 from ring.engine.operating.removing import clear
 from ring.engine.operating.resolving import Unresolved, has_files
+from ring.engine.operating.writable import Binds
 from ring.runtimes.base import File, Gone, Image, NameTaken, Order, RuntimeFailure
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Coroutine, Mapping
+    from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
 
     from ring.clock import Clock
     from ring.core.model.deployment import Deployment
@@ -32,8 +36,10 @@ if TYPE_CHECKING:
     from ring.core.model.operations import StartInstance
     from ring.core.plan.view import Limits
     from ring.engine.journal import Journal
+    from ring.engine.keeping.claims import Hold
     from ring.engine.operating.files import Files
     from ring.engine.operating.resolving import Resolved, Resolver
+    from ring.engine.operating.warnings import Warnings
     from ring.runtimes.base import Runtime
 
 
@@ -50,6 +56,17 @@ class _Prepared:
     """How much of the deadline is gone."""
     resolved: Resolved | None
     """What the spec refers to; None where an instance was found."""
+    hold: Hold | None
+    """Keeps the image until there is a container that does."""
+
+    def release(self) -> None:
+        self.promise.release()
+        if self.hold is not None:
+            self.hold.release()
+
+
+async def _nobody_told(_: object, __: object) -> None:
+    return
 
 
 class Starter:
@@ -64,21 +81,36 @@ class Starter:
         resolver: Resolver,
         files: Files,
         journal: Journal,
+        warnings: Warnings,
         limits: Limits,
-        default_host_ip: str | None,
+        host_ip_of: Callable[[str], str | None],
+        claims: Claims | None = None,
+        pulled: Callable[[Deployment, Image], Awaitable[None]] = _nobody_told,
+        made: Callable[[Runtime, Instance], Awaitable[None]] = _nobody_told,
     ) -> None:
+        """host_ip_of: the address in a namespace of ports that name none.
+
+        claims: keeps images while they are needed. pulled: is told of what a registry gave.
+
+        made: is told of an instance between its create and its start.
+        """
+        self._claims = claims or Claims()
+        self._pulled = pulled
         self._server_id = server_id
         self._clock = clock
         self._admission = admission
         self._limits = limits
-        self._default_host_ip = default_host_ip
+        self._host_ip_of = host_ip_of
+        self._made = made
         self._resolver = resolver
         self._files = files
-        self._journal = journal
-        self._copied: set[DeploymentId] = set()
-        """Rows that have told that their files are copied, not mounted."""
+        self.pull_news = PullNews(journal)
+        self._warnings = warnings
+        self._binds = Binds(journal)
         self._images: dict[DeploymentId, _RowImage] = {}
         self._prepared: dict[InstanceName, _Prepared] = {}
+        self._cut_off: dict[InstanceName, Instance] = {}
+        """What starts had made that were cancelled, until it is cleaned up."""
 
     async def prepare(
         self, action: StartInstance, row: Deployment, runtime: Runtime
@@ -89,17 +121,18 @@ class Starter:
         """
         began = self._clock.mono()
         promise = Promise()
-        resolved = None
+        resolved = hold = None
         try:
             async with asyncio.timeout(self._limits.apply_timeout_s):
                 found = await _resumed(action, row, runtime) if action.resume else None
                 image = None
-                if not runtime.is_remote and (found is None or not found.is_live):
+                is_to_run = found is None or found.state is State.CREATED
+                if is_to_run and not runtime.is_remote:
                     promise = self._admission.admit(row.spec)
                 if found is None:
                     resolved = await self._resolver.resolve(row)
                     await self._resolver.register_volumes(row)
-                    image = await self._image(row, runtime, resolved)
+                    image, hold = await self._image(row, runtime, resolved)
         except TimeoutError:
             promise.release()
             return StartFailed(self._late(action), clean=not action.resume)
@@ -113,45 +146,63 @@ class Starter:
             promise.release()
             raise
         used_s = self._clock.mono() - began
-        self._prepared[action.name] = _Prepared(found, image, promise, used_s, resolved)
+        self._prepared[action.name] = _Prepared(found, image, promise, used_s, resolved, hold)
         return None
 
     def forget(self, action: StartInstance) -> None:
         """What was prepared under this name is not run."""
         prepared = self._prepared.pop(action.name, None)
         if prepared is not None:
-            prepared.promise.release()
+            prepared.release()
 
     async def run(self, action: StartInstance, row: Deployment, runtime: Runtime) -> Result:
         """Creates and starts what was prepared."""
         prepared = self._prepared.pop(action.name)
         left_s = max(self._limits.apply_timeout_s - prepared.used_s, 0.0)
+        made = prepared.found
         try:
             async with asyncio.timeout(left_s):
-                return Started(await self._bring_up(action, row, runtime, prepared))
+                if made is None:
+                    made = await self._create(action, row, runtime, prepared)
+                return Started(await self._bring_up(action, row, runtime, made))
         except TimeoutError:
-            return StartFailed(self._late(action), clean=await clear(runtime, action))
+            # A job may have run: it is looked for, and not made again before that is known.
+            clean = not row.is_job and await clear(runtime, action, made)
+            return StartFailed(self._late(action), clean=clean)
         except RuntimeFailure as error:
             away = error.failure.kind is FailureClass.UNAVAILABLE
             failure = _told(error, prepared.resolved)
-            return StartFailed(failure, clean=not away and await clear(runtime, action))
+            return StartFailed(failure, clean=not away and await clear(runtime, action, made))
+        except asyncio.CancelledError:
+            if made is not None:
+                self._cut_off[action.name] = made
+            raise
         finally:
-            prepared.promise.release()
+            prepared.release()
+
+    async def clean_up(self, action: StartInstance, row: Deployment, runtime: Runtime) -> bool:
+        """Removes what a start that was cancelled may have made; True: nothing is left of it."""
+        made = self._cut_off.pop(action.name, None)
+        if row.is_job and not row.is_deleted:
+            return False  # it may have run: the next server looks for it
+        return await clear(runtime, action, made)
 
     async def _bring_up(
-        self, action: StartInstance, row: Deployment, runtime: Runtime, prepared: _Prepared
+        self, action: StartInstance, row: Deployment, runtime: Runtime, found: Instance
     ) -> Instance:
-        found = prepared.found
-        if found is None:
-            await runtime.ensure_network(row.spec.namespace)
-            found = await self._create(action, row, runtime, prepared)
         if found.state is State.EXITED:
+            if row.is_job:
+                return found
             raise RuntimeFailure(
                 FailureClass.OTHER, f"An instance named {action.name} had ended already"
             )
+        await self._made(runtime, found)
         try:
             if not found.is_live:
                 await runtime.start(found.id)
+            await self._binds.look(row, runtime, found)
+            if row.is_job:
+                return await _started_job(runtime, found)
             return await runtime.inspect(found.id)
         except Gone as error:
             raise RuntimeFailure(
@@ -165,6 +216,10 @@ class Starter:
         image, resolved = prepared.image, prepared.resolved
         assert image is not None  # noqa: S101 - prepared whenever nothing was found
         assert resolved is not None  # noqa: S101 - the same
+        if row.spec.network_mode == "bridge":
+            await runtime.ensure_network(row.spec.namespace)
+            self._warnings.of_network(row, runtime)
+        self._warnings.of_volumes(row, runtime.name)
         order = Order(
             name=action.name,
             deployment_id=row.id,
@@ -172,7 +227,7 @@ class Starter:
             spec=row.spec,
             image=image,
             environment=environment(row, action, resolved.secrets),
-            default_host_ip=self._default_host_ip,
+            default_host_ip=self._host_ip_of(row.spec.namespace) if row.spec.ports else None,
             files=await self._placed(row, runtime, resolved),
         )
         try:
@@ -190,14 +245,16 @@ class Starter:
 
     def gone(self, deployment_id: DeploymentId) -> None:
         """The row is purged."""
-        self._copied.discard(deployment_id)
+        self._warnings.gone(deployment_id)
+        self._binds.gone(deployment_id)
 
     async def _placed(
         self, row: Deployment, runtime: Runtime, resolved: Resolved
     ) -> tuple[File, ...]:
         """The row's files where the engine finds them. Raises RuntimeFailure(FILE_SYSTEM)."""
         if runtime.is_remote:
-            self._tell_copied(row, runtime, resolved)
+            if resolved.contents:
+                self._warnings.of_copies(row, runtime.name)
             return tuple(File(at, content, None) for at, content in resolved.contents.items())
         try:
             return tuple(
@@ -209,29 +266,29 @@ class Starter:
         except (HostError, FileNotFoundError) as error:
             raise RuntimeFailure(FailureClass.FILE_SYSTEM, str(error)) from error
 
-    def _tell_copied(self, row: Deployment, runtime: Runtime, resolved: Resolved) -> None:
-        if not resolved.contents or row.id in self._copied:
-            return
-        self._copied.add(row.id)
-        message = (
-            "The engine is on another host, so configs and secrets are copied into the instances "
-            "instead of mounted read-only: a privileged process inside can change its copy"
-        )
-        event = EventDraft(row.id, Level.WARNING, "files_copied", message, runtime.name)
-        self._journal.put(event)
+    async def _image(
+        self, row: Deployment, runtime: Runtime, resolved: Resolved
+    ) -> tuple[Image, Hold]:
+        """The row's image: whoever comes first finds it out, the others take the same digest.
 
-    async def _image(self, row: Deployment, runtime: Runtime, resolved: Resolved) -> Image:
-        """The row's image: whoever comes first finds it out, the others take the same digest."""
-        async with self._row_image(row.id) as shared:
+        It stays on the engine until it is let go of.
+        """
+        async with (
+            self._row_image(row.id) as shared,
+            self._claims.looking(runtime.name, row.spec.image),
+        ):
             pin = row.image_digest or shared.digest
-            if resolved.broken_login is None or row.spec.pull_policy == "Never":
-                image = await runtime.resolve_image(
-                    row.spec.image, row.spec.pull_policy, pin, resolved.login
-                )
-            else:
-                image = await _local_image(row, runtime, pin, resolved.broken_login)
+            with self.pull_news.of(row, runtime):
+                image = await image_of(row, runtime, resolved, pin)
             shared.digest = image.digest
-            return image
+            hold = self._claims.found(runtime.name, image)
+            try:
+                if image.origin is not Origin.HERE:
+                    await self._pulled(row, image)
+            except BaseException:
+                hold.release()
+                raise
+            return image, hold
 
     @asynccontextmanager
     async def _row_image(self, row: DeploymentId) -> AsyncIterator[_RowImage]:
@@ -253,6 +310,16 @@ class Starter:
         )
 
 
+async def _started_job(runtime: Runtime, job: Instance) -> Instance:
+    """It has run, whatever can be told of it by now: a failure here would run it again."""
+    try:
+        return await runtime.inspect(job.id)
+    except Gone:
+        return replace(job, state=State.EXITED, exit=None)
+    except RuntimeFailure:
+        return replace(job, state=State.RUNNING, exit=None)
+
+
 async def _resumed(action: StartInstance, row: Deployment, runtime: Runtime) -> Instance | None:
     """What an earlier attempt under this name has made, unless something of it may be missing."""
     found = await runtime.find(action.name)
@@ -266,19 +333,6 @@ def _may_lack_files(found: Instance, row: Deployment, runtime: Runtime) -> bool:
     """Files are copied after the create: whoever was killed in between has left it without."""
     is_new = found.state is State.CREATED and found.deployment_id == row.id
     return is_new and runtime.is_remote and has_files(row)
-
-
-async def _local_image(row: Deployment, runtime: Runtime, pin: str | None, why: str) -> Image:
-    """The image as far as it needs no login. Raises RuntimeFailure(IMAGE_PULL_FAILED): why not."""
-    is_asked_for = row.spec.pull_policy == "Always" and pin is None and "@" not in row.spec.image
-    if is_asked_for:
-        raise RuntimeFailure(FailureClass.IMAGE_PULL_FAILED, why)
-    try:
-        return await runtime.resolve_image(row.spec.image, "Never", pin)
-    except RuntimeFailure as error:
-        if error.failure.kind is not FailureClass.IMAGE_NOT_FOUND:
-            raise
-        raise RuntimeFailure(FailureClass.IMAGE_PULL_FAILED, why) from error
 
 
 def _told(error: RuntimeFailure, resolved: Resolved | None) -> Failure:

@@ -7,13 +7,14 @@ import contextlib
 import logging
 from typing import TYPE_CHECKING
 
-from ring.core.logs import Bookmark, record
-from ring.core.model.logs import LogQuery
-from ring.runtimes.base import Gone, RuntimeFailure, Unavailable
+from ring.core.logs import Bookmark, records
+from ring.core.model.logs import LogGap, LogQuery
+from ring.runtimes.base import FellBehind, Gone, RuntimeFailure, Unavailable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
+    from ring.core.model.logs import LogLine, Stream
     from ring.core.model.observed import Instance
     from ring.engine.reading.backlog import Backlog
     from ring.engine.reading.logs import Wanted
@@ -24,7 +25,7 @@ log = logging.getLogger(__name__)
 LOOK_S = 0.5
 """How often a follower looks whether its deployment is over."""
 RETRY_S = 2.0
-TURN_CHARACTERS = 16 * 1024
+TURN_CHARACTERS = 64 * 1024
 LINE_CHARACTERS = 256
 """What a line costs beside its text."""
 
@@ -36,8 +37,9 @@ class Turn:
     def __init__(self) -> None:
         self._left = TURN_CHARACTERS
 
-    async def take(self, characters: int) -> None:
-        self._left -= characters + LINE_CHARACTERS
+    async def take(self, lines: Sequence[LogLine]) -> None:
+        """After something was done with these."""
+        self._left -= sum([len(line.message) for line in lines]) + LINE_CHARACTERS * len(lines)
         if self._left < 0:
             self._left = TURN_CHARACTERS
             await asyncio.sleep(0)
@@ -54,7 +56,7 @@ class Reading:
         self._instance = instance
         self._wanted = wanted
         self._backlog = backlog
-        self._bookmark = Bookmark()
+        self._bookmark: Bookmark[Stream] = Bookmark()
         self._turn = Turn()
         self._is_timed = True
         self._is_refused = False
@@ -89,6 +91,8 @@ class Reading:
                     if self._is_timed:
                         # An engine may end what is followed before the last words are out.
                         await self._read(follow=False)
+                except FellBehind:
+                    continue
                 except Unavailable:
                     await asyncio.sleep(RETRY_S)
                 else:
@@ -102,13 +106,16 @@ class Reading:
             self._ended_at = asyncio.get_running_loop().time()
 
     async def _read(self, *, follow: bool) -> None:
-        lines = self._runtime.logs(self._instance.id, self._query(follow=follow))
-        async with contextlib.aclosing(lines):
-            async for line in lines:
-                await self._turn.take(len(line.message))
-                self._is_timed = line.at is not None
-                if self._bookmark.takes(line.stream, line.at, line.message):
-                    await self._backlog.put(record(self._instance.name, line))
+        batches = self._runtime.logs(self._instance.id, self._query(follow=follow))
+        async with contextlib.aclosing(batches):
+            async for lines in batches:
+                self._is_timed = lines[-1].at is not None
+                fresh = self._bookmark.fresh(lines)
+                for stream, after, before in self._bookmark.gaps():
+                    self._backlog.tell(LogGap(self._instance.name, stream, after, before))
+                if fresh:
+                    await self._backlog.put(records(self._instance.name, fresh))
+                await self._turn.take(lines)
 
     def _query(self, *, follow: bool) -> LogQuery:
         since = self._bookmark.since()

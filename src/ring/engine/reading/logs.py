@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from ring.core.errors import NotFound
-from ring.core.logs import record
+from ring.core.logs import records
 from ring.core.model.logs import LogQuery
 from ring.core.model.observed import State, Unknown
 from ring.core.model.status import FINAL
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
     from ring.core.model.deployment import Deployment
     from ring.core.model.ids import DeploymentId, InstanceId
-    from ring.core.model.logs import LastWords, LogLine, LogRecord
+    from ring.core.model.logs import LastWords, LogGap, LogLine, LogRecord
     from ring.core.model.observed import Instance, Listing
     from ring.runtimes.registry import Registry
     from ring.store.store import Store
@@ -94,13 +94,14 @@ class _Source:
 
     words: Callable[[DeploymentId], Iterable[LastWords]]
 
-    def gone(self) -> Iterator[LogRecord]:
+    def gone(self) -> Iterator[Sequence[LogRecord]]:
         """What instances that ended wrote last, those that are still there left out."""
         present = {one.id for one in self.observer.instances(self.row)}
         for words in self.words(self.row):
-            if words.id not in present and self.wanted.takes(words):
-                for line in self.wanted.of(words.lines):
-                    yield record(words.name, line)
+            if words.id in present or not self.wanted.takes(words):
+                continue
+            if lines := self.wanted.of(words.lines):
+                yield records(words.name, lines)
 
     def instances(self) -> list[Instance]:
         """Those that are wanted, oldest first."""
@@ -120,7 +121,7 @@ class Logs:
 
     def read(
         self, row: Deployment, wanted: Wanted, *, holder: str = ""
-    ) -> AsyncGenerator[LogRecord, None]:
+    ) -> AsyncGenerator[Sequence[LogRecord], None]:
         """What there is, instance after instance, ended ones too.
 
         Raises NotFound and, where the holder may have no more readings, Crowded, both at once;
@@ -145,12 +146,12 @@ class Logs:
         return Follower(self._store, source, Places(self._room, holder, kept))
 
     async def _told(
-        self, records: AsyncGenerator[LogRecord, None], places: Places
-    ) -> AsyncGenerator[LogRecord, None]:
+        self, batches: AsyncGenerator[Sequence[LogRecord], None], places: Places
+    ) -> AsyncGenerator[Sequence[LogRecord], None]:
         with places:
             try:
-                async with contextlib.aclosing(records):
-                    async for each in records:
+                async with contextlib.aclosing(batches):
+                    async for each in batches:
                         yield each
             except RuntimeFailure as error:
                 self._tell(error.message)
@@ -174,7 +175,7 @@ class Logs:
         return _Source(runtime, self._observers[name], row.id, wanted, words=self._store.last_words)
 
 
-async def _read(source: _Source) -> AsyncGenerator[LogRecord, None]:
+async def _read(source: _Source) -> AsyncGenerator[Sequence[LogRecord], None]:
     seen = source.observer.seen((source.row,))
     if isinstance(seen, Unknown):
         raise Unavailable(f"the runtime cannot be asked for logs: {seen.detail}")
@@ -184,10 +185,10 @@ async def _read(source: _Source) -> AsyncGenerator[LogRecord, None]:
     turn = Turn()
     for instance in source.instances():
         with contextlib.suppress(Gone):
-            async with contextlib.aclosing(source.runtime.logs(instance.id, query)) as lines:
-                async for line in lines:
-                    await turn.take(len(line.message))
-                    yield record(instance.name, line)
+            async with contextlib.aclosing(source.runtime.logs(instance.id, query)) as batches:
+                async for lines in batches:
+                    yield records(instance.name, lines)
+                    await turn.take(lines)
 
 
 class Follower:
@@ -225,7 +226,7 @@ class Follower:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def batch(self) -> Sequence[LogRecord]:
+    async def batch(self) -> Sequence[LogRecord | LogGap]:
         """The next records, as soon as there are any; none: it is over. May be cancelled."""
         records = await self._backlog.take()
         if not records and self._task is not None and self._task.done():

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ring.core.model.node import Node
 from ring.core.model.usage import Usage
-from ring.engine.sampling import cgroups
+from ring.engine.sampling import cgroups, processes
+from ring.engine.sampling.texts import Kept, Room, most_kept, text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
 
 NANOSECONDS = 1_000_000_000
 _CONTROLLERS = ("cpuacct", "memory", "blkio", "pids")
-_PIECE_BYTES = 64 * 1024
 _ARCHITECTURES = {"amd64": "x86_64", "arm64": "aarch64"}
 _BLOCK_IO = ("blkio.throttle.io_service_bytes_recursive", "blkio.throttle.io_service_bytes")
 
@@ -31,6 +31,10 @@ class Group:
     folder: str
     is_unified: bool
     """Of version 2: its files have other names and forms."""
+    files: Kept = field(compare=False, repr=False)
+
+    def text(self, name: str) -> str:
+        return self.files.text(f"{self.folder}/{name}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +45,11 @@ class Place:
     folder: str
     """/proc/<pid>"""
     membership: str
-    """Its cgroup file when it was found: another one's says something else."""
+    """Its cgroup file when it was found: another one's says something else. Without groups, when
+    the process began."""
     groups: Mapping[str, Group]
+    """None: its processes are looked at."""
+    files: Kept = field(compare=False, repr=False)
     has_own_network: bool
     restarts: int
 
@@ -66,6 +73,7 @@ class Machine:
     def __init__(self, mono: Callable[[], float], root: Path = Path("/")) -> None:
         self._mono = mono
         self._root = os.fspath(root).rstrip("/")
+        self._room = Room(most_kept())
         self._mounts: Mapping[str, cgroups.Mount] | None = None
         self._memory_bytes: int | None = None
 
@@ -74,27 +82,67 @@ class Machine:
     ) -> Place | None:
         """None: this machine has no such process, or it is not the instance's."""
         folder = f"{self._root}/proc/{process.pid}"
-        membership = _text(f"{folder}/cgroup")
+        membership = text(f"{folder}/cgroup")
+        paths, files = cgroups.paths(membership), Kept(self._room)
         groups = {
-            controller: group
+            controller: Group(*found, files)
             for controller in _CONTROLLERS
-            if (group := self._group(cgroups.paths(membership), controller, instance_id))
+            if (found := self._group(paths, controller, instance_id))
         }
         if not groups:
+            return self._of_processes(instance_id, process, has_own_network)
+        return Place(
+            instance_id, folder, membership, groups, files, has_own_network, process.restarts
+        )
+
+    def _of_processes(
+        self, instance_id: InstanceId, process: Process, has_own_network: bool
+    ) -> Place | None:
+        folder = f"{self._root}/proc/{process.pid}"
+        began = processes.began(folder)
+        if not process.may_lack_groups or not began:
             return None
-        return Place(instance_id, folder, membership, groups, has_own_network, process.restarts)
+        files = Kept(self._room)
+        return Place(instance_id, folder, began, {}, files, has_own_network, process.restarts)
+
+    def _read_processes(self, place: Place) -> Reading | None:
+        proc, _, pid = place.folder.rpartition("/")
+        at, taken = self._mono(), processes.taken(proc, int(pid))
+        interfaces = text(f"{place.folder}/net/dev") if place.has_own_network else ""
+        net = cgroups.traffic(interfaces)
+        if processes.began(place.folder) != place.membership:
+            return None
+        usage = Usage(
+            memory_bytes=taken.memory_bytes,
+            memory_limit_bytes=self._machine_bytes(),
+            rx_bytes=net.rx_bytes,
+            tx_bytes=net.tx_bytes,
+            rx_packets=net.rx_packets,
+            tx_packets=net.tx_packets,
+            read_bytes=taken.read_bytes,
+            written_bytes=taken.written_bytes,
+            pids=taken.tasks,
+            restarts=place.restarts,
+        )
+        return Reading(at, taken.cpu_ns, usage)
 
     def read(self, place: Place) -> Reading | None:
         """None: its first process is gone."""
-        if _text(f"{place.folder}/cgroup") != place.membership:
-            return None
+        if not place.groups:
+            return self._read_processes(place)
         at, cpu_ns = self._mono(), _cpu_ns(place.groups.get("cpuacct"))
         used, limit = _memory(place.groups.get("memory"))
         read, written = _io(place.groups.get("blkio"))
         pids, pids_limit = _pids(place.groups.get("pids"))
-        net = cgroups.Traffic()
-        if place.has_own_network:
-            net = cgroups.traffic(_text(f"{place.folder}/net/dev"))
+        # Not kept open: that would keep the network namespace of who has ended.
+        interfaces = text(f"{place.folder}/net/dev") if place.has_own_network else ""
+        net = cgroups.traffic(interfaces)
+        # Asked last: of what goes away meanwhile, everything would be nothing. One that has ended
+        # and waits for its parent has its groups still, and no network.
+        if place.has_own_network and not interfaces:
+            return None
+        if place.files.text(f"{place.folder}/cgroup") != place.membership:
+            return None
         usage = Usage(
             memory_bytes=used,
             memory_limit_bytes=cgroups.limit_bytes(limit, self._machine_bytes()),
@@ -113,10 +161,10 @@ class Machine:
     def node(self) -> Node:
         """The machine itself, now."""
         system = os.uname()
-        memory = cgroups.fields(_text(f"{self._root}/proc/meminfo"))
+        memory = cgroups.fields(text(f"{self._root}/proc/meminfo"))
         available = memory.get("MemAvailable", memory.get("MemFree", 0))
-        loads = cgroups.decimals(_text(f"{self._root}/proc/loadavg"))
-        uptime = cgroups.decimals(_text(f"{self._root}/proc/uptime"))
+        loads = cgroups.decimals(text(f"{self._root}/proc/loadavg"))
+        uptime = cgroups.decimals(text(f"{self._root}/proc/uptime"))
         return Node(
             hostname=system.nodename,
             os=system.sysname.lower(),
@@ -130,8 +178,9 @@ class Machine:
 
     def _group(
         self, memberships: Mapping[str, str], controller: str, instance_id: str
-    ) -> Group | None:
-        """A controller is in a hierarchy of its own, or else in that of version 2."""
+    ) -> tuple[str, bool] | None:
+        """Where its directory is, and whether it is of version 2: a controller is in a hierarchy of
+        its own, or else in that."""
         mounts = self._hierarchies()
         for name in (controller, cgroups.UNIFIED):
             if name in memberships and name in mounts:
@@ -139,17 +188,17 @@ class Machine:
                 if path is None:
                     return None
                 told = cgroups.directory(mounts[name], path)
-                return Group(self._root + told, name == cgroups.UNIFIED)
+                return self._root + told, name == cgroups.UNIFIED
         return None
 
     def _hierarchies(self) -> Mapping[str, cgroups.Mount]:
         if not self._mounts:
-            self._mounts = cgroups.mounts(_text(f"{self._root}/proc/self/mountinfo"))
+            self._mounts = cgroups.mounts(text(f"{self._root}/proc/self/mountinfo"))
         return self._mounts
 
     def _machine_bytes(self) -> int:
         if self._memory_bytes is None:
-            told = cgroups.fields(_text(f"{self._root}/proc/meminfo"))
+            told = cgroups.fields(text(f"{self._root}/proc/meminfo"))
             self._memory_bytes = told.get("MemTotal", 0) * 1024
         return self._memory_bytes
 
@@ -158,8 +207,8 @@ def _cpu_ns(group: Group | None) -> int:
     if group is None:
         return 0
     if group.is_unified:
-        return cgroups.fields(_text(f"{group.folder}/cpu.stat")).get("usage_usec", 0) * 1000
-    return cgroups.number(_text(f"{group.folder}/cpuacct.usage"))
+        return cgroups.fields(group.text("cpu.stat")).get("usage_usec", 0) * 1000
+    return cgroups.number(group.text("cpuacct.usage"))
 
 
 def _memory(group: Group | None) -> tuple[int, int]:
@@ -171,9 +220,9 @@ def _memory(group: Group | None) -> tuple[int, int]:
         if group.is_unified
         else ("memory.usage_in_bytes", "memory.limit_in_bytes")
     )
-    used = cgroups.number(_text(f"{group.folder}/{usage}"))
-    allowed = cgroups.number(_text(f"{group.folder}/{limit}"))
-    return cgroups.memory_bytes(used, _text(f"{group.folder}/memory.stat")), allowed
+    used = cgroups.number(group.text(usage))
+    allowed = cgroups.number(group.text(limit))
+    return cgroups.memory_bytes(used, group.text("memory.stat")), allowed
 
 
 def _io(group: Group | None) -> tuple[int, int]:
@@ -181,34 +230,13 @@ def _io(group: Group | None) -> tuple[int, int]:
     if group is None:
         return 0, 0
     if group.is_unified:
-        return cgroups.unified_io(_text(f"{group.folder}/io.stat"))
-    told = next((text for name in _BLOCK_IO if (text := _text(f"{group.folder}/{name}"))), "")
-    return cgroups.block_io(told)
+        return cgroups.unified_io(group.text("io.stat"))
+    return cgroups.block_io(next(filter(None, map(group.text, _BLOCK_IO)), ""))
 
 
 def _pids(group: Group | None) -> tuple[int, int]:
     """Tasks there are and may be; 0: without limit."""
     if group is None:
         return 0, 0
-    current, limit = (_text(f"{group.folder}/{name}") for name in ("pids.current", "pids.max"))
+    current, limit = (group.text(name) for name in ("pids.current", "pids.max"))
     return cgroups.number(current), cgroups.number(limit)
-
-
-def _text(path: str) -> str:
-    """Nothing where it cannot be read: the instance may have ended, or the kernel has no such.
-
-    Without a file object, which would cost more than the kernel's own work.
-    """
-    try:
-        number = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    except OSError:
-        return ""
-    try:
-        pieces = [os.read(number, _PIECE_BYTES)]
-        while pieces[-1]:  # some files are told a page at a time
-            pieces.append(os.read(number, _PIECE_BYTES))
-    except OSError:
-        return ""
-    finally:
-        os.close(number)
-    return b"".join(pieces).decode(errors="replace")

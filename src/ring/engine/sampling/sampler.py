@@ -50,6 +50,10 @@ class Rate:
         return used / NANOSECONDS / (reading.at - base.at) * 100
 
 
+def _with(percent: float | None, reading: Reading) -> Usage:
+    return replace(reading.usage, cpu_percent=percent) if percent else reading.usage
+
+
 def _tells(base: Reading | None, reading: Reading) -> bool:
     return base is not None and CLOSEST_S <= reading.at - base.at <= OLDEST_S
 
@@ -91,14 +95,14 @@ class Sampler:
             if (reading := readings.get(place.instance_id)) is None:
                 continue
             percent = self._percent(place.instance_id, reading)
-            usages[place.instance_id] = replace(reading.usage, cpu_percent=percent or 0.0)
+            usages[place.instance_id] = _with(percent, reading)
             if percent is None:
                 fresh.append(place)
         if fresh:
             await asyncio.sleep(CLOSEST_S * 1.05)
             for instance_id, reading in (await self._read(fresh)).items():
                 percent = self._percent(instance_id, reading)
-                usages[instance_id] = replace(reading.usage, cpu_percent=percent or 0.0)
+                usages[instance_id] = _with(percent, reading)
         return usages
 
     def forget_all_but(self, instances: Iterable[InstanceId]) -> None:

@@ -18,7 +18,7 @@ from ring.engine.sampling.sampler import Sampler
 from ring.runtimes import base
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
 
     from ring.clock import Clock
     from ring.core.model.deployment import Deployment
@@ -71,10 +71,13 @@ class Statistics:
         """The last one. It never changes; the next is another."""
         return self._snapshot
 
-    async def run(self) -> None:
+    async def run(self, refreshed: Callable[[], Awaitable[None]] | None = None) -> None:
+        """refreshed: is waited for after each snapshot."""
         await asyncio.sleep(min(FIRST_S, self._interval_s))
         while True:
             await self.refresh()
+            if refreshed is not None:
+                await refreshed()
             await asyncio.sleep(self._interval_s)
 
     def close(self) -> None:
@@ -82,11 +85,19 @@ class Statistics:
 
     async def refresh(self) -> None:
         """Looks at every running deployment, and replaces the snapshot."""
-        rows = self._store.deployments()
-        self._sampler.forget_all_but(one.id for row in rows for one in self._instances(row))
-        running = [row for row in rows if row.status is Status.RUNNING]
-        found = [(row, places) for row in running if (places := self._known(row))]
-        unknown = [row for row in running if self._known(row) is None]
+        held = [(row, self._instances(row)) for row in self._store.deployments()]
+        self._sampler.forget_all_but(one.id for _, instances in held for one in instances)
+        sources = {name: source for name in self._runtimes if (source := self._source(name))}
+        found: list[tuple[Deployment, Sequence[Place]]] = []
+        unknown: list[Deployment] = []
+        for row, instances in held:
+            if row.status is not Status.RUNNING or row.spec.runtime not in sources:
+                continue
+            places = self._sampler.known(instances)
+            if places is None:
+                unknown.append(row)
+            else:
+                found.append((row, places))
         if unknown:
             found += await asyncio.gather(*(self._sought(row) for row in unknown))
         usages = await self._sampler.take([place for _, places in found for place in places])
@@ -120,15 +131,9 @@ class Statistics:
         known = observer.instances(row.id) if observer is not None else ()
         return tuple(one for one in known if one.state is State.RUNNING)
 
-    def _known(self, row: Deployment) -> Sequence[Place] | None:
-        """Nothing where nothing can be measured; None: an engine has to be asked."""
-        if self._source(row) is None:
-            return ()
-        return self._sampler.known(self._instances(row))
-
-    def _source(self, row: Deployment) -> base.Samples | None:
-        """The runtime whose instances can be looked at here."""
-        runtime = self._runtimes.get(row.spec.runtime)
+    def _source(self, name: str) -> base.Samples | None:
+        """The runtime of this name, if its instances can be looked at here."""
+        runtime = self._runtimes.get(name)
         if runtime is None or not runtime.capabilities().cpu_stats:
             return None
         return runtime if isinstance(runtime, base.Samples) else None
@@ -137,16 +142,15 @@ class Statistics:
         return row, await self._found(row, self._instances(row))
 
     async def _found(self, row: Deployment, instances: Sequence[Instance]) -> Sequence[Place]:
-        source = self._source(row)
+        source = self._source(row.spec.runtime)
         if source is None:
             return ()
-        network = row.spec.network
         try:
             async with asyncio.timeout(DEPLOYMENT_S):
                 return await self._sampler.find(
                     source,
                     instances,
-                    has_own_network=network is None or network.mode != "host",
+                    has_own_network=row.spec.network_mode != "host",
                 )
         except TimeoutError:
             log.warning(

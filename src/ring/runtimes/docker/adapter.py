@@ -8,48 +8,78 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ring.core.errors import HostError
-from ring.core.model.capabilities import Capabilities
-from ring.runtimes.docker import events, logs
+from ring.network.pools import Pools
+from ring.runtimes.docker import events, logs, sessions, stock, tls, volumes
 from ring.runtimes.docker.connection import Connection, parse_host
+from ring.runtimes.docker.dialect import DOCKER, SOUND
+from ring.runtimes.docker.execs import Commands
 from ring.runtimes.docker.images import Images
 from ring.runtimes.docker.instances import Instances
+from ring.runtimes.docker.modules import Modules
 from ring.runtimes.docker.networks import Networks
+from ring.runtimes.docker.options import HONOURED
+from ring.runtimes.docker.rootless import Insides, has_unified_groups, is_rootless
+from ring.runtimes.docker.subnets import Subnets
+from ring.runtimes.logins.host import HostFiles, host_files
+from ring.runtimes.shortcomings import NAMELESS, NO_NAMES
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+    from contextlib import AbstractAsyncContextManager
     from datetime import datetime
+    from pathlib import Path
+    from socket import AddressFamily
+    from socket import socket as Socket
 
+    from ring.core.model.capabilities import Capabilities
+    from ring.core.model.commands import Command
     from ring.core.model.ids import InstanceId, InstanceName
     from ring.core.model.logs import LogLine, LogQuery
     from ring.core.model.observed import Instance
-    from ring.runtimes.base import Image, Login, Order, Process, RuntimeEvent
+    from ring.core.model.stock import HeldImage, HeldNetwork, HeldVolume, Holder
+    from ring.runtimes.base import (
+        Executed,
+        Image,
+        Login,
+        Order,
+        Process,
+        PullProgress,
+        RuntimeEvent,
+        Session,
+    )
     from ring.runtimes.docker.connection import Endpoint
+    from ring.runtimes.docker.dialect import Dialect
+    from ring.runtimes.shortcomings import Shortcoming
 
 DEFAULT_HOST = "unix:///var/run/docker.sock"
 HOST_FORMS = "unix://PATH or tcp://HOST:PORT"
+_TABLE = "server.runtime.docker"
+_NO_LOGINS = HostFiles(_TABLE, is_allowed=False, files=(), environment={})
 _log = logging.getLogger(__name__)
-
-_CAPABILITIES = Capabilities(
-    events=True,
-    exit_codes=True,
-    host_network=True,
-    labels=True,
-    cpu_stats=True,
-    pull=True,
-    ports=True,
-    resources=True,
-    command=True,
-    discovery=True,
-    user=True,
-)
 
 
 def from_options(options: Mapping[str, object]) -> DockerRuntime:
-    """The runtime of these settings (`host`, `environment_host`). Raises HostError."""
-    for key in ("tls_ca", "tls_cert", "tls_key"):
-        if options.get(key):
-            raise HostError(f"docker: '{key}' is set, but TLS to an engine is not supported yet")
-    return DockerRuntime(parse_host(_host(options)))
+    """The runtime of these settings. Raises HostError.
+
+    They are `host`, `tls_…`, those of registry logins, what the environment tells, `server_id`, the
+    server that it makes things for, and `pools`, what it takes subnets from.
+    """
+    return opened(_host(options), options, DOCKER)
+
+
+def opened(host: str, options: Mapping[str, object], dialect: Dialect) -> DockerRuntime:
+    """The runtime of the engine at this host. Raises HostError."""
+    endpoint = tls.secured(parse_host(host, dialect.name), options, dialect.name)
+    owner = options.get("server_id")
+    server_id = owner if isinstance(owner, str) else ""
+    pools = options.get("pools")
+    return DockerRuntime(
+        endpoint,
+        host_files(f"server.runtime.{dialect.name}", options),
+        dialect,
+        server_id=server_id,
+        pools=pools if isinstance(pools, Pools) else None,
+    )
 
 
 def _host(options: Mapping[str, object]) -> str:
@@ -70,18 +100,41 @@ def _host(options: Mapping[str, object]) -> str:
 
 
 class DockerRuntime:
-    """One Docker engine, behind ring.runtimes.base.Runtime, Logs and Samples."""
+    """One engine with Docker's API, behind ring.runtimes.base.Runtime and all that is beside it
+    there, and ring.runtimes.stock.Stock."""
 
-    def __init__(self, endpoint: Endpoint) -> None:
+    def __init__(
+        self,
+        endpoint: Endpoint,
+        logins: HostFiles = _NO_LOGINS,
+        dialect: Dialect = DOCKER,
+        *,
+        server_id: str = "",
+        pools: Pools | None = None,
+    ) -> None:
+        """server_id: what it marks as that server's; empty: it marks nothing."""
         self._endpoint = endpoint
+        self._logins = logins
+        self._dialect = dialect
         self._connection = Connection(endpoint)
-        self._networks = Networks(self._connection)
-        self._images = Images(self._connection)
-        self._instances = Instances(self._connection, self._networks)
+        subnets = Subnets(
+            self._connection, pools or Pools(), is_here=not self.is_remote, engine=dialect.name
+        )
+        self._networks = Networks(self._connection, subnets, server_id, dialect)
+        self._images = Images(self._connection, dialect)
+        modules = self._modules = Modules(self._connection, is_remote=self.is_remote)
+        self._instances = Instances(
+            self._connection, self._networks, dialect, is_labelled=lambda: modules.has_selinux
+        )
+        self._commands = Commands(self._connection, dialect, is_here=not self.is_remote)
+        self._is_rootless: bool | None = None
+        """None: nobody has looked yet."""
+        self._insides = Insides(self._instances.process, endpoint.socket)
+        self._about = SOUND
 
     @property
     def name(self) -> str:
-        return "docker"
+        return self._dialect.name
 
     @property
     def location(self) -> str:
@@ -93,29 +146,61 @@ class DockerRuntime:
 
     def capabilities(self) -> Capabilities:
         """What instances take is read where they run, which is here or not."""
-        return replace(_CAPABILITIES, cpu_stats=not self.is_remote)
+        return replace(
+            self._dialect.capabilities,
+            cpu_stats=not self.is_remote,
+            approximate_stats=self._is_rootless is True and not has_unified_groups(),
+            userns=self._dialect.capabilities.userns and self._is_rootless is True,
+            discovery=self._about.has_names,
+            options=HONOURED | self._modules.options,
+        )
 
     async def ping(self) -> None:
+        """Learns what the engine's host can confine with, too, and whose engine it is."""
         await self._connection.ping()
+        await self._modules.learn()
+        if self._is_rootless is None:
+            try:
+                self._is_rootless = await is_rootless(self._endpoint.socket)
+            except OSError as error:
+                raise self._connection.unavailable(str(error)) from error
 
     async def version(self) -> str:
         """What the engine is, and which API versions it speaks. Raises Unavailable."""
         return await self._connection.version()
 
+    async def notices(self) -> tuple[str, ...]:
+        """See ring.runtimes.base.Notices. Learns what the capabilities depend on, too."""
+        self._about = await self._dialect.about(self._connection)
+        return self._about.notices
+
     async def close(self) -> None:
         await self._images.close()
+        self._commands.close()
+        await self._insides.close()
         await self._connection.close()
 
     async def list(self) -> tuple[Instance, ...]:
         return await self._instances.list()
 
     async def events(self, since: datetime | None) -> AsyncIterator[RuntimeEvent]:
-        async with contextlib.aclosing(events.follow(self._connection, since)) as stream:
+        """An engine that was away at the first ping is asked what it can here, and what a server
+        that was killed has left running in instances is ended."""
+        await self._modules.learn()
+        await self._commands.end_ownerless()
+        following = events.follow(self._connection, since, self._dialect)
+        async with contextlib.aclosing(following) as stream:
             async for event in stream:
                 yield event
 
     async def ensure_network(self, namespace: str) -> None:
         await self._networks.ensure(namespace)
+
+    def shortcomings(self, namespace: str) -> tuple[Shortcoming, ...]:
+        found = self._networks.shortcomings(namespace)
+        if self._about.has_names or any(one.reason == NO_NAMES for one in found):
+            return found
+        return (*found, NAMELESS)
 
     async def resolve_image(
         self, ref: str, policy: str, pin: str | None, login: Login | None = None
@@ -124,6 +209,12 @@ class DockerRuntime:
 
     async def remote_digest(self, ref: str, login: Login | None = None) -> str | None:
         return await self._images.remote_digest(ref, login)
+
+    async def host_login(self, image: str) -> Login:
+        return await self._logins.login(image)
+
+    def pull_progress(self, ref: str) -> PullProgress | None:
+        return self._images.progress(ref)
 
     async def create(self, order: Order) -> Instance:
         return await self._instances.create(order)
@@ -137,19 +228,63 @@ class DockerRuntime:
     async def attach(self, instance_id: InstanceId, namespace: str, aliases: Sequence[str]) -> None:
         await self._networks.attach(instance_id, namespace, aliases)
 
-    async def stop(self, instance_id: InstanceId, grace_s: float) -> None:
+    async def stop(self, instance_id: InstanceId, grace_s: float | None) -> None:
         await self._instances.stop(instance_id, grace_s)
 
     async def remove(self, instance_id: InstanceId) -> None:
         await self._instances.remove(instance_id)
 
+    async def remove_volume(self, name: str) -> bool:
+        return await volumes.remove(self._connection, name)
+
     async def find(self, name: InstanceName) -> Instance | None:
         return await self._instances.find(name)
 
     async def process(self, instance_id: InstanceId) -> Process | None:
-        return await self._instances.process(instance_id)
+        found = await self._instances.process(instance_id)
+        if found is not None and self._is_rootless:
+            return replace(found, may_lack_groups=True)
+        return found
 
-    async def logs(self, instance_id: InstanceId, query: LogQuery) -> AsyncGenerator[LogLine, None]:
-        async with contextlib.aclosing(logs.read(self._connection, instance_id, query)) as lines:
-            async for line in lines:
-                yield line
+    async def socket(self, instance_id: InstanceId, family: AddressFamily) -> Socket | None:
+        return await self._insides.open(instance_id, family) if self._is_rootless else None
+
+    async def environment(self, instance_id: InstanceId) -> Mapping[str, str]:
+        return await self._instances.environment(instance_id)
+
+    async def exec(
+        self, instance_id: InstanceId, argv: Sequence[str], timeout_s: float
+    ) -> Executed:
+        return await self._commands.run(instance_id, argv, timeout_s)
+
+    def session(
+        self, instance_id: InstanceId, command: Command
+    ) -> AbstractAsyncContextManager[Session]:
+        return sessions.session(self._connection, self._commands, instance_id, command)
+
+    async def images(self) -> tuple[HeldImage, ...]:
+        return await stock.images(self._connection)
+
+    async def holders(self) -> tuple[Holder, ...]:
+        return await stock.holders(self._connection)
+
+    async def remove_image(self, image_id: str, names: Sequence[str]) -> None:
+        await stock.remove_image(self._connection, image_id, names)
+
+    async def data_directory(self) -> Path | None:
+        return None if self.is_remote else await stock.data_directory(self._connection)
+
+    async def networks(self) -> tuple[HeldNetwork, ...]:
+        return await stock.networks(self._connection)
+
+    async def remove_network(self, network_id: str) -> None:
+        await stock.remove_network(self._connection, network_id)
+        self._networks.forget()
+
+    async def volumes(self) -> tuple[HeldVolume, ...]:
+        return await stock.volumes(self._connection)
+
+    def logs(
+        self, instance_id: InstanceId, query: LogQuery
+    ) -> AsyncGenerator[Sequence[LogLine], None]:
+        return logs.read(self._connection, instance_id, query, self._dialect)

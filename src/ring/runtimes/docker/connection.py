@@ -11,7 +11,7 @@ import contextlib
 import errno
 import json
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from http import HTTPStatus
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal
@@ -23,9 +23,10 @@ import yarl
 from ring.core.errors import HostError
 from ring.core.model.failures import FailureClass
 from ring.runtimes.base import RuntimeFailure, Unavailable
-from ring.runtimes.docker import paths, payload
+from ring.runtimes.docker import paths, payload, tls
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
 
 Method = Literal["GET", "POST", "PUT", "DELETE"]
@@ -33,6 +34,9 @@ NO_HEADERS: Mapping[str, str] = MappingProxyType({})
 
 OLDEST_API = (1, 41)
 NEWEST_API = (1, 43)
+LIBPOD = "/libpod/"
+"""Below it is what Podman tells beyond Docker's API, under versions of its own."""
+LIBPOD_API = "4.0.0"
 CONNECT_TIMEOUT_S = 10.0
 CALL_TIMEOUT_S = 120.0
 """For connecting and short calls; streams have an idle bound of their own."""
@@ -50,21 +54,23 @@ class Endpoint:
     """As written: `unix:///var/run/docker.sock`."""
     socket: str | None
     base: str
+    tls: ssl.SSLContext | None = field(default=None, repr=False)
+    """For a base that is https."""
 
 
-def parse_host(host: str) -> Endpoint:
-    """Raises HostError, which names a scheme that is not known."""
+def parse_host(host: str, name: str = "docker") -> Endpoint:
+    """Raises HostError, which names the engine, and a scheme that is not known."""
     scheme, separator, rest = host.partition("://")
     if not separator:
-        raise HostError(f"docker host '{host}' has no scheme: write unix://PATH or tcp://HOST:PORT")
+        raise HostError(f"{name} host '{host}' has no scheme: write unix://PATH or tcp://HOST:PORT")
     if scheme == "unix" and rest.startswith("/"):
         return Endpoint(host, rest, "http://engine")
     if scheme == "tcp" and _is_address(rest):
         return Endpoint(host, None, f"http://{rest.rstrip('/')}")
     if scheme in {"unix", "tcp"}:
-        raise HostError(f"docker host '{host}': write unix:///PATH or tcp://HOST:PORT")
+        raise HostError(f"{name} host '{host}': write unix:///PATH or tcp://HOST:PORT")
     raise HostError(
-        f"docker host '{host}' has the unknown scheme '{scheme}': "
+        f"{name} host '{host}' has the unknown scheme '{scheme}': "
         "write unix://PATH or tcp://HOST:PORT"
     )
 
@@ -83,6 +89,8 @@ class Answer:
 
     status: int
     content: bytes
+    api: str = ""
+    """The newest API version that the engine speaks, where the answer's head has it."""
 
     def json(self) -> object:
         return payload.decode(self.content)
@@ -103,6 +111,7 @@ class Stream:
 
     def __init__(self, connection: Connection, response: aiohttp.ClientResponse) -> None:
         self.status = response.status
+        self.headers: Mapping[str, str] = response.headers
         self._connection = connection
         self._response = response
 
@@ -197,7 +206,8 @@ class Connection:
         method: Method,
         path: str,
         *,
-        query: Mapping[str, str],
+        query: Mapping[str, str] | None = None,
+        body: payload.Payload | None = None,
         idle_s: float | None,
         headers: Mapping[str, str] = NO_HEADERS,
     ) -> AsyncIterator[Stream]:
@@ -217,12 +227,17 @@ class Connection:
                         self._open().request(
                             method,
                             self._url(_path(version, path, query)),
+                            json=body,
                             headers=headers,
                             timeout=timeout,
                             allow_redirects=False,
                         )
                     )
             yield Stream(self, response)
+
+    async def target(self, path: str) -> str:
+        """What is asked for by this path, for whoever speaks HTTP themselves. Raises as `call`."""
+        return _path(await self._agreed(), path, None)
 
     @contextlib.contextmanager
     def translated(self) -> Iterator[None]:
@@ -247,12 +262,27 @@ class Connection:
             return self._version
         async with self._agreeing:
             if self._version is None:
-                told = await self._told()
-                try:
-                    self._version = agree(told)
-                except Unavailable as error:
-                    raise self.unavailable(error.message) from error
+                self._version = await self._offered() or await self._negotiated()
             return self._version
+
+    async def _offered(self) -> str | None:
+        """What a ping has in its head, if it is spoken here: then nothing else matters.
+
+        Podman asks its host's package manager before it answers to /version, for seconds when the
+        host is busy.
+        """
+        answer = await self._send("GET", "/_ping", None, NO_HEADERS, CALL_TIMEOUT_S)
+        with contextlib.suppress(Unavailable):
+            if OLDEST_API <= _parsed(answer.api) <= NEWEST_API:
+                return answer.api
+        return None
+
+    async def _negotiated(self) -> str:
+        told = await self._told()
+        try:
+            return agree(told)
+        except Unavailable as error:
+            raise self.unavailable(error.message) from error
 
     async def _told(self) -> payload.Payload:
         """What the engine says of itself. Raises Unavailable."""
@@ -284,7 +314,8 @@ class Connection:
                 timeout=timeout,
                 allow_redirects=False,
             ) as response:
-                return Answer(response.status, await response.read())
+                api = response.headers.get("Api-Version", "")
+                return Answer(response.status, await response.read(), api)
 
     def _open(self) -> aiohttp.ClientSession:
         if self._session is None:
@@ -292,7 +323,7 @@ class Connection:
             # then ends its instances: over an older connection it would still answer, and the
             # deaths that it causes would pass for their own.
             connector = (
-                aiohttp.TCPConnector(limit=0, force_close=True)
+                aiohttp.TCPConnector(limit=0, force_close=True, ssl=self.endpoint.tls or True)
                 if self.endpoint.socket is None
                 else aiohttp.UnixConnector(self.endpoint.socket, limit=0, force_close=True)
             )
@@ -343,7 +374,7 @@ def _path(version: str, path: str, query: Mapping[str, str] | None) -> str:
             FailureClass.INSTANCE_REJECTED,
             f"nothing on the engine can be named by the path '{path[:200]}'",
         )
-    target = f"/v{version}{path}"
+    target = f"/v{LIBPOD_API if path.startswith(LIBPOD) else version}{path}"
     return f"{target}?{urlencode(query)}" if query else target
 
 
@@ -361,7 +392,7 @@ def _cause(error: Exception, endpoint: Endpoint) -> str:
             return "what answers there does not speak HTTP as an engine does"
     if _is_cut(system):
         return "it closed the connection before its answer was complete"
-    return str(system) or type(system).__name__
+    return tls.cause(system) or str(system) or type(system).__name__
 
 
 def _is_cut(error: Exception) -> bool:

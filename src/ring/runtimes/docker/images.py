@@ -4,18 +4,33 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
+from ring.core.model.stock import Origin
 from ring.runtimes.base import Image, Unavailable
-from ring.runtimes.docker import credentials, failures, paths, payload, references
+from ring.runtimes.docker import (
+    credentials,
+    failures,
+    paths,
+    payload,
+    references,
+    retry_after,
+    stock,
+)
 from ring.runtimes.docker.connection import LONGEST_TEXT, IdleTimeout
+from ring.runtimes.docker.dialect import DOCKER
+from ring.runtimes.docker.failures import Problem
+from ring.runtimes.docker.layers import Layers
 from ring.runtimes.docker.pulls import SharedPulls
 
 if TYPE_CHECKING:
-    from ring.runtimes.base import Login
+    from collections.abc import Mapping
+
+    from ring.runtimes.base import Login, PullProgress
     from ring.runtimes.docker.connection import Connection, Stream
+    from ring.runtimes.docker.dialect import Dialect
     from ring.runtimes.docker.references import Reference
 
 _log = logging.getLogger(__name__)
@@ -35,10 +50,20 @@ class _Local:
 class Images:
     """Resolves references on one engine."""
 
-    def __init__(self, connection: Connection, *, pull_idle_s: float = PULL_IDLE_S) -> None:
+    def __init__(
+        self,
+        connection: Connection,
+        dialect: Dialect = DOCKER,
+        *,
+        pull_idle_s: float = PULL_IDLE_S,
+    ) -> None:
         self._connection = connection
+        self._repositories = dialect.repositories
+        self._nameless = dialect.nameless
         self._pull_idle_s = pull_idle_s
         self._pulls = SharedPulls()
+        self._layers: dict[str, Layers] = {}
+        """Of pulls in flight, by the reference as it was written; of several the last."""
 
     async def close(self) -> None:
         await self._pulls.close()
@@ -47,29 +72,35 @@ class Images:
         self, written: str, policy: str, pin: str | None, login: Login | None = None
     ) -> Image:
         """See Runtime.resolve_image."""
-        reference = references.parse(written)
+        reference, *others = self._meant(written)
         if not paths.are_segments(written):
             raise failures.not_found(reference, "this is no image reference")
         rule = _rule(policy)
         if pin is not None:
-            return await self._pinned(reference, rule, pin, login)
+            return await self._pinned((reference, *others), rule, pin, login)
         # `always` asks the registry, but for a digest there is nothing to ask.
         if rule != "always" or reference.digest:
-            found = await self._local(reference.exact)
-            if found is not None:
-                return _chosen(reference, found)
+            for one in (reference, *others):
+                found = await self._local(one.exact)
+                if found is not None:
+                    return _chosen(one, found)
         return await self._fetched(reference, rule, login, shown=reference)
+
+    def progress(self, written: str) -> PullProgress | None:
+        """See Pulls.pull_progress."""
+        layers = self._layers.get(written)
+        return layers.progress() if layers is not None else None
 
     async def remote_digest(self, written: str, login: Login | None = None) -> str | None:
         """See Runtime.remote_digest."""
-        reference = references.parse(written)
+        reference = self._meant(written)[0]
         if not paths.are_segments(written):
             return None
         if reference.digest:
             return reference.digest
         answer = await self._connection.call(
             "GET",
-            f"/distribution/{paths.quoted(written)}/json",
+            f"/distribution/{paths.quoted(reference.exact)}/json",
             headers=credentials.headers(login),
         )
         if answer.status != HTTPStatus.OK:
@@ -77,15 +108,24 @@ class Images:
         descriptor = payload.section(payload.as_payload(answer.json()), "Descriptor")
         return payload.text(descriptor, "digest")
 
+    def _meant(self, written: str) -> tuple[Reference, ...]:
+        """What the engine may know it as; the first is what a registry is asked for."""
+        reference = references.parse(written)
+        return tuple(reference.called(name) for name in self._repositories(reference.repository))
+
     async def _pinned(
-        self, reference: Reference, rule: str, pin: str, login: Login | None
+        self, meant: tuple[Reference, ...], rule: str, pin: str, login: Login | None
     ) -> Image:
         """The image the row has used from its first instance on: its tag may have moved."""
-        for name in (f"{reference.repository}@{pin}", pin, reference.exact):
+        digested = (f"{reference.repository}@{pin}" for reference in meant)
+        for name in (*digested, pin, *(reference.exact for reference in meant)):
             found = await self._local(name)
             if found is not None and (image := _matching(found, pin)):
                 return image
-        return await self._fetched(reference.at(pin), rule, login, shown=reference)
+        if (lost := await self._nameless(self._connection, pin)) is not None:
+            image_id = stock.full_id(lost)
+            return Image(ref=image_id, digest=pin, id=image_id)
+        return await self._fetched(meant[0].at(pin), rule, login, shown=meant[0])
 
     async def _fetched(
         self, reference: Reference, rule: str, login: Login | None, *, shown: Reference
@@ -95,18 +135,47 @@ class Images:
                 shown, "it is not present on the engine, and image_pull_policy=Never forbids a pull"
             )
         key = (shown.written, reference.version, login)
-        await self._pulls.join(key, lambda: self._pull(reference, shown, login))
+        before = await self._ids()
+        has_changed = await self._pulls.join(key, lambda: self._pull(reference, shown, login))
         found = await self._local(reference.exact)
         if found is None:
             raise failures.not_found(shown, "the pull ended without an image")
-        return _chosen(reference, found)
+        is_new = has_changed and before is not None and found.id not in before
+        origin = Origin.BROUGHT if is_new else Origin.PULLED
+        return replace(_chosen(reference, found), origin=origin)
 
-    async def _pull(self, reference: Reference, shown: Reference, login: Login | None) -> None:
-        """Ends at the first error in the stream. Without `tag` the engine would pull all tags.
+    async def _ids(self) -> frozenset[str] | None:
+        """Of all that is here: what a pull adds to it is what this server has brought.
+
+        None: nobody can tell, which is no reason not to pull.
+        """
+        try:
+            return frozenset(image.id for image in await stock.images(self._connection))
+        except Unavailable:
+            return None
+
+    async def _pull(self, reference: Reference, shown: Reference, login: Login | None) -> bool:
+        """False: everything was here by then, as far as the engine tells.
+
+        Ends at the first error in the stream. Without `tag` the engine would pull all tags.
 
         An engine that does not begin to answer is away; in one that falls silent the pull hangs.
         """
         query = {"fromImage": reference.repository, "tag": reference.version}
+        layers = self._layers[shown.written] = Layers()
+        try:
+            problem = await self._followed(query, shown, login, layers)
+        finally:
+            if self._layers.get(shown.written) is layers:
+                del self._layers[shown.written]
+        if problem is not None:
+            raise failures.of_pull(shown, problem, login)
+        return layers.has_changed_something
+
+    async def _followed(
+        self, query: Mapping[str, str], shown: Reference, login: Login | None, layers: Layers
+    ) -> Problem | None:
+        """What ended the pull; None: it is done."""
         async with self._connection.stream(
             "POST",
             "/images/create",
@@ -115,23 +184,21 @@ class Images:
             headers=credentials.headers(login),
         ) as stream:
             try:
-                problem = await _problem(stream)
+                return await _problem(stream, layers)
             except IdleTimeout as error:
                 raise failures.stalled(shown, self._pull_idle_s) from error
-        if problem is not None:
-            raise failures.of_pull(shown, problem, login)
 
     async def _local(self, name: str) -> _Local | None:
         """The image of this reference or id, if it is here."""
         answer = await self._connection.call("GET", f"/images/{paths.quoted(name)}/json")
-        if answer.status == HTTPStatus.NOT_FOUND:
+        if failures.is_no_image(answer):
             return None
         if answer.status != HTTPStatus.OK:
             raise failures.unless_away(answer) or failures.of_pull(
                 references.parse(name), answer.message
             )
         told = payload.as_payload(answer.json())
-        return _Local(payload.text(told, "Id"), payload.texts(told, "RepoDigests"))
+        return _Local(stock.full_id(payload.text(told, "Id")), payload.texts(told, "RepoDigests"))
 
 
 def _rule(policy: str) -> str:
@@ -142,22 +209,24 @@ def _rule(policy: str) -> str:
     return rule
 
 
-async def _problem(stream: Stream) -> str | None:
+async def _problem(stream: Stream, layers: Layers) -> Problem | None:
     """The first error of a pull: an HTTP refusal, or a line of the stream."""
     if stream.status != HTTPStatus.OK:
         answer = await stream.rest()
         if away := failures.unless_away(answer):
             raise away
-        return answer.message
+        return Problem(answer.message, answer.status, retry_after.in_headers(stream.headers))
     async with contextlib.aclosing(stream.lines()) as lines:
         async for line in lines:
-            error = _progress(line).get("error")
+            told = _told(line)
+            error = told.get("error")
             if error is not None:
-                return str(error)[:LONGEST_TEXT]
+                return Problem(str(error)[:LONGEST_TEXT])
+            layers.note(told)
     return None
 
 
-def _progress(line: bytes) -> payload.Payload:
+def _told(line: bytes) -> payload.Payload:
     """A line that cannot be read is progress as well."""
     try:
         return payload.as_payload(payload.decode(line))
@@ -178,16 +247,16 @@ def _chosen(reference: Reference, found: _Local) -> Image:
             digests[0],
         )
     for entry in (*exact, *own, *digests):
-        return Image(ref=entry, digest=_digest(entry))
-    return Image(ref=reference.written, digest=found.id)
+        return Image(ref=entry, digest=_digest(entry), id=found.id)
+    return Image(ref=reference.exact, digest=found.id, id=found.id)
 
 
 def _matching(found: _Local, pin: str) -> Image | None:
     """The found image if it is the pinned one, and a name for it that cannot move."""
     for entry in found.repo_digests:
         if _digest(entry) == pin:
-            return Image(ref=entry, digest=pin)
-    return Image(ref=pin, digest=pin) if found.id == pin else None
+            return Image(ref=entry, digest=pin, id=found.id)
+    return Image(ref=pin, digest=pin, id=found.id) if found.id == pin else None
 
 
 def _digest(entry: str) -> str:

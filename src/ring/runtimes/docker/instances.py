@@ -2,23 +2,43 @@
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import json
 import math
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
+from ring.core.errors import EngineError
 from ring.core.model import labels
 from ring.core.model.failures import FailureClass
 from ring.core.model.ids import InstanceId
+from ring.core.model.stopping import LONGEST_GRACE_S
 from ring.runtimes.base import Gone, RuntimeFailure, Unavailable
-from ring.runtimes.docker import failures, files, mapping, payload, volumes
+from ring.runtimes.docker import (
+    failures,
+    files,
+    mapping,
+    mounts,
+    options,
+    payload,
+    profiles,
+    volumes,
+)
 from ring.runtimes.docker.connection import CALL_TIMEOUT_S
+from ring.runtimes.docker.dialect import DOCKER
+from ring.runtimes.docker.gateways import gateway
+from ring.runtimes.docker.options import Found
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
     from ring.core.model.ids import InstanceName
     from ring.core.model.observed import Instance
+    from ring.core.model.spec import DeploymentSpec
     from ring.runtimes.base import Order, Process
     from ring.runtimes.docker.connection import Answer, Connection
+    from ring.runtimes.docker.dialect import Dialect
     from ring.runtimes.docker.networks import Networks
 
 _LABELLED = json.dumps({"label": [labels.DEPLOYMENT]})
@@ -27,9 +47,19 @@ _LABELLED = json.dumps({"label": [labels.DEPLOYMENT]})
 class Instances:
     """Ring's containers on one engine."""
 
-    def __init__(self, connection: Connection, networks: Networks) -> None:
+    def __init__(
+        self,
+        connection: Connection,
+        networks: Networks,
+        dialect: Dialect = DOCKER,
+        *,
+        is_labelled: Callable[[], bool] = lambda: False,
+    ) -> None:
+        """is_labelled: whether SELinux confines what the engine runs."""
         self._connection = connection
+        self._dialect = dialect
         self._networks = networks
+        self._is_labelled = is_labelled
 
     async def list(self) -> tuple[Instance, ...]:
         """Every labelled container in one call, whatever its state: never filtered by the engine.
@@ -57,6 +87,15 @@ class Instances:
             raise Gone(answer.message)
         return mapping.process(payload.as_payload(answer.json()))
 
+    async def environment(self, instance_id: InstanceId) -> Mapping[str, str]:
+        """See Execs.environment."""
+        answer = await self._told(instance_id)
+        if answer.status == HTTPStatus.NOT_FOUND:
+            raise Gone(answer.message)
+        config = payload.section(payload.as_payload(answer.json()), "Config")
+        pairs = (entry.partition("=") for entry in payload.texts(config, "Env"))
+        return {name: value for name, _, value in pairs}
+
     async def find(self, name: InstanceName) -> Instance | None:
         """See Runtime.find. The engine would also take a prefix of an id for a name."""
         answer = await self._told(name)
@@ -83,17 +122,23 @@ class Instances:
         ):
             answer = await self._start(instance_id)
         if answer.status not in {HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED}:
-            raise failures.of_start(answer)
+            raise await self._refusal(instance_id, answer)
 
-    async def stop(self, instance_id: InstanceId, grace_s: float) -> None:
+    async def stop(self, instance_id: InstanceId, grace_s: float | None) -> None:
         """See Runtime.stop. The engine counts whole seconds."""
-        seconds = math.ceil(grace_s)
-        answer = await self._connection.call(
+        query = {} if grace_s is None else {"t": str(math.ceil(grace_s))}
+        longest_s = LONGEST_GRACE_S if grace_s is None else grace_s
+        stop = functools.partial(
+            self._connection.call,
             "POST",
             f"/containers/{instance_id}/stop",
-            query={"t": str(seconds)},
-            timeout_s=seconds + CALL_TIMEOUT_S,
+            query=query,
+            timeout_s=longest_s + CALL_TIMEOUT_S,
         )
+        answer = await stop()
+        if failures.is_paused(answer):
+            await self._connection.call("POST", f"/containers/{instance_id}/unpause")
+            answer = await stop()
         done = {HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED, HTTPStatus.NOT_FOUND}
         if answer.status not in done:
             raise failures.refused(f"stop instance {instance_id[:12]}", answer)
@@ -113,7 +158,12 @@ class Instances:
         return answer
 
     async def _created(self, order: Order) -> Instance:
-        await volumes.ensure(self._connection, order.spec)
+        is_here = self._connection.endpoint.socket is not None
+        await mounts.require_sources(order.spec, is_here=is_here)
+        if self._dialect.makes_sources:
+            await mounts.require_made(order.spec, is_here=is_here)
+        await self._dialect.require_served(self._connection, order)
+        await volumes.ensure(self._connection, order.spec, order.server_id)
         answer = await self._create(order)
         if (network := failures.missing_network(answer)) and await self._networks.ensure_again(
             network
@@ -132,12 +182,45 @@ class Instances:
             raise
 
     async def _create(self, order: Order) -> Answer:
+        body = mapping.create_body(order, await self._found(order))
         return await self._connection.call(
-            "POST",
-            "/containers/create",
-            query={"name": order.name},
-            body=mapping.create_body(order),
+            "POST", "/containers/create", query={"name": order.name}, body=body
         )
+
+    async def _found(self, order: Order) -> Found:
+        """What the order refers to beside its image. Raises RuntimeFailure, Unavailable."""
+        spec = order.spec
+        return Found(
+            seccomp=await self._seccomp(spec),
+            gateway=await gateway(self._connection, spec, mapping.network_mode(spec)),
+            is_labelled=self._is_labelled(),
+        )
+
+    async def _seccomp(self, spec: DeploymentSpec) -> str | None:
+        content = await profiles.seccomp(spec)
+        path = spec.security.seccomp if spec.security else None
+        if content is None or path is None:
+            return None
+        told = self._dialect.seccomp(path, content)
+        if told == path and self._connection.endpoint.socket is None:
+            # It would open whatever its own host has at this path.
+            raise RuntimeFailure(
+                FailureClass.INSTANCE_REJECTED,
+                f"the seccomp profile '{path}' is on the server's host, and {self._dialect.name} "
+                "on another one takes only its own",
+            )
+        return told
+
+    async def _refusal(self, instance_id: InstanceId, answer: Answer) -> EngineError:
+        """Why it does not start, with the names that the engine's text leaves out."""
+        error = failures.of_start(answer)
+        if not isinstance(error, RuntimeFailure) or not failures.is_of_a_module(answer):
+            return error
+        with contextlib.suppress(EngineError):
+            told = payload.as_payload((await self._told(instance_id)).json())
+            names = options.confined_by(payload.section(told, "HostConfig"))
+            return RuntimeFailure(error.failure.kind, f"{', '.join(names)}: {error.message}")
+        return error
 
     async def _start(self, instance_id: InstanceId) -> Answer:
         return await self._connection.call("POST", f"/containers/{instance_id}/start")

@@ -2,34 +2,41 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
-from ring.core.model import labels
+from ring.core.model import labels, stopping
 from ring.core.model.ids import DeploymentId, InstanceId, InstanceName
 from ring.core.model.observed import Exit, Instance, State
-from ring.core.model.quantities import parse_cpu, parse_memory
+from ring.core.model.quantities import QuantityError, parse_cpu, parse_duration, parse_memory
+from ring.core.model.spec import CommandCheck
 from ring.runtimes.base import Process
-from ring.runtimes.docker import payload, references
+from ring.runtimes.docker import mounts, options, payload, references
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
-    from ring.core.model.spec import DeploymentSpec, Port, Resources, Volume
+    from ring.core.model.spec import DeploymentSpec, Port, Resources
     from ring.runtimes.base import Order
     from ring.runtimes.docker.payload import Payload
 
-_ENGINES_OWN = frozenset({"bind", "volume"})
-"""Volumes that the engine finds by their source; the others are files of the order."""
+_MOST_NANOSECONDS = 2**63 - 1
 NETWORK_PREFIX = "ring_"
 HOST_NETWORK = "host"
+_ADDRESSES = ("IPAddress", "GlobalIPv6Address")
+NOTHING_FOUND = options.Found()
 
 _STATES = {
     "created": State.CREATED,
+    "configured": State.CREATED,  # this and the next, as "stopping" and "stopped", are Podman's
+    "initialized": State.CREATED,
     "restarting": State.STARTING,
     "running": State.RUNNING,
+    "stopping": State.RUNNING,
     "paused": State.PAUSED,
     "exited": State.EXITED,
+    "stopped": State.EXITED,
     "dead": State.EXITED,
 }
 """Any other word, `removing` among them, says neither that it lives nor how it ended."""
@@ -39,17 +46,10 @@ def network_name(namespace: str) -> str:
     return NETWORK_PREFIX + namespace
 
 
-def is_named_volume(volume: Volume) -> bool:
-    """Also a bind whose source is no path, in rows older than the rule against it."""
-    if volume.type == "bind":
-        return not (volume.source or "").startswith("/")
-    return volume.type == "volume"
-
-
-def create_body(order: Order) -> dict[str, object]:
+def create_body(order: Order, found: options.Found = NOTHING_FOUND) -> dict[str, object]:
     """The body of `POST /containers/create`."""
     spec = order.spec
-    network = _network_mode(spec)
+    network = network_mode(spec)
     body: dict[str, object] = {
         "Image": order.image.ref,
         "Env": [f"{name}={value}" for name, value in order.environment.items()],
@@ -59,25 +59,61 @@ def create_body(order: Order) -> dict[str, object]:
         "HostConfig": {
             "NetworkMode": network,
             "Privileged": _is_privileged(spec),
+            **_userns(spec),
             "PortBindings": _bindings(spec.ports, order.default_host_ip),
-            "Mounts": [
-                *(_mount(volume) for volume in spec.volumes if volume.type in _ENGINES_OWN),
-                *(_mounted(file.path, file.destination) for file in order.files if file.path),
-            ],
+            **mounts.members(order, is_labelled=found.is_labelled),
             **_limits(spec.resources),
+            **options.host_config(spec, found),
         },
+        **options.top_level(spec),
     }
     if spec.command:
         body["Cmd"] = list(spec.command)
+    if spec.stop_signal is not None:
+        body["StopSignal"] = spec.stop_signal
+    grace_s = stopping.grace_s(spec)
+    if grace_s is not None:
+        body["StopTimeout"] = math.ceil(grace_s)
+    healthcheck = _healthcheck(spec)
+    if healthcheck is not None:
+        body["Healthcheck"] = healthcheck
     if network != HOST_NETWORK:
         aliases = {"Aliases": [spec.name, order.name]}
         body["NetworkingConfig"] = {"EndpointsConfig": {network: aliases}}
     return body
 
 
-def _network_mode(spec: DeploymentSpec) -> str:
+def _healthcheck(spec: DeploymentSpec) -> dict[str, object] | None:
+    """Of the first readiness command, so that others can watch it; None: the image decides.
+
+    The engine looks at nothing else: what Ring connects to, it would have to have a program for.
+    """
+    checks = (c for c in spec.health_checks if c.readiness and isinstance(c, CommandCheck))
+    check = next(checks, None)
+    if check is None:
+        return None
+    return {
+        "Test": ["CMD-SHELL", check.command],
+        "Interval": _nanoseconds(check.interval),
+        "Timeout": _nanoseconds(check.timeout),
+        "StartPeriod": _nanoseconds(check.start_period),
+        "Retries": check.threshold,
+    }
+
+
+def _nanoseconds(duration: str | None) -> int:
+    """0, which is the engine's default, for what is no duration."""
+    if duration is None:
+        return 0
+    try:
+        return min(parse_duration(duration) * 1_000_000, _MOST_NANOSECONDS)
+    except QuantityError:
+        return 0
+
+
+def network_mode(spec: DeploymentSpec) -> str:
     """It is created on the namespace's network and on no other: that is the isolation."""
-    if spec.network is not None and spec.network.mode == "host":
+    if spec.network_mode == HOST_NETWORK:
         return HOST_NETWORK
     return network_name(spec.namespace)
 
@@ -87,7 +123,23 @@ def _user(spec: DeploymentSpec) -> str:
     user = spec.config.user if spec.config else None
     if user is None or user.id is None:
         return ""
-    return f"{user.id}" if user.group is None else f"{user.id}:{user.group}"
+    # Without a group it would have root's, which is not the one that is mapped to the user's own.
+    group = user.id if user.group is None and user.userns is not None else user.group
+    return f"{user.id}" if group is None else f"{user.id}:{group}"
+
+
+def _userns(spec: DeploymentSpec) -> dict[str, str]:
+    """Whose ids the engine's user has inside: the order's, where it names some.
+
+    Root's it has anyway, and its own where nothing else is said.
+    """
+    user = spec.config.user if spec.config else None
+    if user is None or user.userns is None or user.id == 0:
+        return {}
+    if user.id is None:
+        return {"UsernsMode": user.userns}
+    # No engine takes the group 0 here.
+    return {"UsernsMode": f"{user.userns}:uid={user.id},gid={user.group or user.id}"}
 
 
 def _is_privileged(spec: DeploymentSpec) -> bool:
@@ -105,20 +157,25 @@ def labels_of(order: Order) -> dict[str, str]:
         labels.NAME: spec.name,
         labels.KIND: spec.kind,
         labels.SERVER: order.server_id,
+        labels.IMAGE: order.image.digest or "",
+        labels.NETWORK: network_mode(spec),
     }
 
 
-def volume_labels(spec: DeploymentSpec) -> dict[str, str]:
+def volume_labels(spec: DeploymentSpec, server_id: str) -> dict[str, str]:
     return {
         labels.MANAGED: "true",
         labels.NAMESPACE: spec.namespace,
         "ring.deployment": spec.name,
         labels.NAME: spec.name,
+        labels.SERVER: server_id,
     }
 
 
-def network_labels(namespace: str) -> dict[str, str]:
-    return {labels.MANAGED: "true", labels.NAMESPACE: namespace}
+def network_labels(namespace: str, server_id: str) -> dict[str, str]:
+    """Without a server's id nobody can tell later whose it is."""
+    owner = {labels.SERVER: server_id} if server_id else {}
+    return {labels.MANAGED: "true", labels.NAMESPACE: namespace, **owner}
 
 
 def _port_key(port: Port) -> str:
@@ -135,20 +192,6 @@ def _bindings(
         entry = {"HostIp": address, "HostPort": str(port.published)}
         bindings.setdefault(_port_key(port), []).append(entry)
     return bindings
-
-
-def _mount(volume: Volume) -> dict[str, object]:
-    """As a mount, not a bind: the engine refuses a missing host path instead of creating it."""
-    return {
-        "Type": "volume" if is_named_volume(volume) else "bind",
-        "Source": volume.source or "",
-        "Target": volume.destination,
-        "ReadOnly": volume.permission == "ro",
-    }
-
-
-def _mounted(path: str, destination: str) -> dict[str, object]:
-    return {"Type": "bind", "Source": path, "Target": destination, "ReadOnly": True}
 
 
 def _limits(resources: Resources | None) -> dict[str, int]:
@@ -175,14 +218,16 @@ def listed(entry: Payload) -> Instance:
     names = [name.removeprefix("/") for name in payload.texts(entry, "Names")]
     # Links of other containers appear as `other/alias`.
     own = next((name for name in names if "/" not in name), instance_id[:12])
+    written = payload.labels(entry, "Labels")
+    home, networks = _networks(entry, written)
     return _instance(
         instance_id,
         own,
-        payload.labels(entry, "Labels"),
+        written,
         _STATES.get(payload.text(entry, "State"), State.UNKNOWN),
         created_at=payload.stamp(entry, "Created"),
-        address=_address(entry),
-        is_attached=_is_attached(entry),
+        address=_address(home, networks),
+        is_attached=_is_attached(home, networks),
         image_digest=_image_digest(entry.get("Image"), entry.get("ImageID")),
     )
 
@@ -192,15 +237,18 @@ def inspected(entry: Payload) -> Instance:
     told = payload.section(entry, "State")
     state = _STATES.get(payload.text(told, "Status"), State.UNKNOWN)
     config = payload.section(entry, "Config")
+    written = payload.labels(config, "Labels")
+    home, networks = _networks(entry, written)
     return _instance(
         payload.text(entry, "Id"),
         payload.text(entry, "Name").removeprefix("/"),
-        payload.labels(config, "Labels"),
+        written,
         state,
         created_at=payload.known_moment(entry, "Created"),
-        address=_address(entry),
-        is_attached=_is_attached(entry),
+        address=_address(home, networks),
+        is_attached=_is_attached(home, networks),
         image_digest=_image_digest(config.get("Image"), entry.get("Image")),
+        anonymous_volumes=mounts.anonymous(entry),
         end=_exit(told) if state is State.EXITED else None,
     )
 
@@ -221,6 +269,7 @@ def _instance(
     address: str | None,
     is_attached: bool,
     image_digest: str | None,
+    anonymous_volumes: tuple[str, ...] = (),
     end: Exit | None = None,
 ) -> Instance:
     return Instance(
@@ -232,7 +281,8 @@ def _instance(
         created_at=created_at,
         address=address,
         is_attached=is_attached,
-        image_digest=image_digest,
+        image_digest=written.get(labels.IMAGE) or image_digest,
+        anonymous_volumes=anonymous_volumes,
         exit=end,
     )
 
@@ -257,23 +307,28 @@ def _image_digest(written: object, local_id: object) -> str | None:
     return None
 
 
-def _address(entry: Payload) -> str | None:
-    """The address on the network it was created on, while it has one."""
-    home, networks = _networks(entry)
-    if home not in networks:
-        return None
-    address = payload.section(networks, home).get("IPAddress")
-    return address if isinstance(address, str) and address else None
+def _address(home: str, networks: Payload) -> str | None:
+    """On the network it was created on, else on any other; IPv4 before IPv6."""
+    at_home = [(home, kind) for kind in _ADDRESSES if home in networks]
+    anywhere = [(name, kind) for kind in _ADDRESSES for name in networks]
+    for name, kind in at_home + anywhere:
+        address = payload.section(networks, name).get(kind)
+        if isinstance(address, str) and address:
+            return address
+    return None
 
 
-def _is_attached(entry: Payload) -> bool:
+def _is_attached(home: str, networks: Payload) -> bool:
     """The engine forgets a network only once somebody disconnects the container from it."""
-    home, networks = _networks(entry)
     return home in networks or not home.startswith(NETWORK_PREFIX)
 
 
-def _networks(entry: Payload) -> tuple[str, Payload]:
-    """The network it was created on, and those that it is on."""
-    home = payload.section(entry, "HostConfig").get("NetworkMode")
+def _networks(entry: Payload, written: dict[str, str]) -> tuple[str, Payload]:
+    """The network it was created on, and those that it is on.
+
+    Podman calls the former `bridge`, and in a listing always `host`.
+    """
+    told = payload.section(entry, "HostConfig").get("NetworkMode")
+    home = written.get(labels.NETWORK) or told
     networks = payload.section(payload.section(entry, "NetworkSettings"), "Networks")
     return home if isinstance(home, str) else "", networks

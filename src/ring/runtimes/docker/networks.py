@@ -11,21 +11,39 @@ from typing import TYPE_CHECKING
 from ring.core.model.failures import FailureClass
 from ring.runtimes.base import Gone, RuntimeFailure
 from ring.runtimes.docker import failures, mapping, payload
+from ring.runtimes.docker.dialect import DOCKER
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ring.core.model.ids import InstanceId
     from ring.runtimes.docker.connection import Answer, Connection
+    from ring.runtimes.docker.dialect import Dialect
     from ring.runtimes.docker.payload import Payload
+    from ring.runtimes.docker.subnets import Subnets
+    from ring.runtimes.shortcomings import Shortcoming
+
+
+_ATTEMPTS = 3
 
 
 class Networks:
     """Ensures networks, and remembers those that it has seen."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(
+        self,
+        connection: Connection,
+        subnets: Subnets,
+        server_id: str = "",
+        dialect: Dialect = DOCKER,
+    ) -> None:
+        """server_id: of whoever makes them; without one they carry none."""
         self._connection = connection
-        self._known: set[str] = set()
+        self._subnets = subnets
+        self._server_id = server_id
+        self._dialect = dialect
+        self._known: dict[str, tuple[Shortcoming, ...]] = {}
+        """Namespaces whose network was seen, with what it lacks."""
         self._locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
 
     async def ensure(self, namespace: str) -> None:
@@ -35,16 +53,25 @@ class Networks:
         async with self._locks[namespace]:
             if namespace not in self._known:
                 await self._ensure(namespace)
-                self._known.add(namespace)
+                name = mapping.network_name(namespace)
+                self._known[namespace] = await self._dialect.completed(self._connection, name)
+
+    def shortcomings(self, namespace: str) -> tuple[Shortcoming, ...]:
+        """See ring.runtimes.shortcomings.Shortcomings."""
+        return self._known.get(namespace, ())
 
     async def ensure_again(self, network: str) -> bool:
         """What was remembered of this network is wrong. False: it is not a namespace's."""
         namespace = network.removeprefix(mapping.NETWORK_PREFIX)
         if namespace == network:
             return False
-        self._known.discard(namespace)
+        self._known.pop(namespace, None)
         await self.ensure(namespace)
         return True
+
+    def forget(self) -> None:
+        """One was removed: each is looked for again when it is needed next."""
+        self._known.clear()
 
     async def attach(self, instance_id: InstanceId, namespace: str, aliases: Sequence[str]) -> None:
         """See Runtime.attach."""
@@ -53,7 +80,7 @@ class Networks:
         if network := failures.missing_network(answer):
             await self.ensure_again(network)
             answer = await self._connect(instance_id, namespace, aliases)
-        if answer.status == HTTPStatus.FORBIDDEN and "already exists in network" in answer.message:
+        if _is_attached(answer):
             return
         if answer.status == HTTPStatus.NOT_FOUND and "no such container" in answer.message.lower():
             raise Gone(answer.message)
@@ -69,25 +96,33 @@ class Networks:
             body={"Container": instance_id, "EndpointConfig": {"Aliases": list(aliases)}},
         )
 
-    async def _ensure(self, namespace: str) -> None:
+    async def _ensure(self, namespace: str, attempts: int = _ATTEMPTS) -> None:
         name = mapping.network_name(namespace)
         if await self._one_of(name):
             return
-        answer = await self._connection.call(
-            "POST",
-            "/networks/create",
-            body={
+        options = self._dialect.network_options
+        answer = await self._subnets.create(
+            {
                 "Name": name,
                 "Driver": "bridge",
                 "CheckDuplicate": True,
-                "Labels": mapping.network_labels(namespace),
-            },
+                "Labels": mapping.network_labels(namespace, self._server_id),
+                **({"Options": dict(options)} if options else {}),
+            }
         )
-        if answer.status not in {HTTPStatus.CREATED, HTTPStatus.OK, HTTPStatus.CONFLICT}:
+        if failures.is_of_the_moment(answer) and attempts > 1:
+            await self._ensure(namespace, attempts - 1)
+            return
+        is_there = answer.status == HTTPStatus.CONFLICT or "already exists" in answer.message
+        if answer.status not in {HTTPStatus.CREATED, HTTPStatus.OK} and not is_there:
             raise _failed(f"cannot create network '{name}'", answer)
         # Somebody else may have made one in between, and the engine's check has a gap.
         if not await self._one_of(name):
-            raise _failed(f"cannot create network '{name}'", answer)
+            raise RuntimeFailure(
+                FailureClass.NETWORK_FAILED,
+                f"cannot create network '{name}': the engine has made it and does not list it; "
+                "plugins of its network backend may be missing",
+            )
 
     async def _one_of(self, name: str) -> bool:
         """Whether there is a network of exactly this name; of several, only one is left."""
@@ -126,6 +161,14 @@ class Networks:
         if answer.status != HTTPStatus.OK:
             raise _failed(f"cannot look up network '{network_id}'", answer)
         return bool(payload.section(payload.as_payload(answer.json()), "Containers"))
+
+
+def _is_attached(answer: Answer) -> bool:
+    """It refuses what is so already: Docker in the first words, Podman in the second."""
+    return any(
+        said in answer.message
+        for said in ("already exists in network", "is already connected to network")
+    )
 
 
 def _failed(what: str, answer: Answer) -> RuntimeFailure:

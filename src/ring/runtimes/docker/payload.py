@@ -28,7 +28,7 @@ def decode(content: bytes) -> object:
 
 
 def as_payload(value: object) -> Payload:
-    if not isinstance(value, Mapping):
+    if not isinstance(value, dict):
         raise _unexpected("an object", value)
     return value
 

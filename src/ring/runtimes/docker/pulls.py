@@ -16,7 +16,7 @@ MOST_AT_ONCE = 4
 
 @dataclass(slots=True)
 class _Shared:
-    task: asyncio.Task[None]
+    task: asyncio.Task[bool]
     waiters: int = 0
 
 
@@ -32,9 +32,10 @@ class SharedPulls:
         self._places = asyncio.Semaphore(MOST_AT_ONCE)
 
     async def join(
-        self, key: Hashable, pull: Callable[[], Coroutine[object, object, None]]
-    ) -> None:
-        """Waits for the pull of this key, starting it if none runs. Raises what it raises.
+        self, key: Hashable, pull: Callable[[], Coroutine[object, object, bool]]
+    ) -> bool:
+        """What the pull of this key says of what it brought, starting it if none runs. Raises what
+        it raises.
 
         It waits for a place first while MOST_AT_ONCE others run.
         """
@@ -44,7 +45,7 @@ class SharedPulls:
             shared.task.add_done_callback(_retrieved)
         shared.waiters += 1
         try:
-            await asyncio.shield(shared.task)
+            return await asyncio.shield(shared.task)
         finally:
             shared.waiters -= 1
             if shared.waiters == 0:
@@ -52,9 +53,9 @@ class SharedPulls:
                 if self._in_flight.get(key) is shared:
                     del self._in_flight[key]
 
-    async def _placed(self, pull: Callable[[], Coroutine[object, object, None]]) -> None:
+    async def _placed(self, pull: Callable[[], Coroutine[object, object, bool]]) -> bool:
         async with self._places:
-            await pull()
+            return await pull()
 
     async def close(self) -> None:
         tasks = [shared.task for shared in self._in_flight.values()]
@@ -63,7 +64,7 @@ class SharedPulls:
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
-def _retrieved(task: asyncio.Task[None]) -> None:
+def _retrieved(task: asyncio.Task[bool]) -> None:
     """An error whose last waiter was cancelled is nobody's; asyncio would complain."""
     if not task.cancelled():
         task.exception()

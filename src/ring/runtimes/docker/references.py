@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ring.core.model.images import normalised
 
@@ -29,7 +29,13 @@ class Reference:
     @property
     def exact(self) -> str:
         """The reference without what a digest makes superfluous."""
-        return f"{self.repository}@{self.digest}" if self.digest else self.written
+        if self.digest:
+            return f"{self.repository}@{self.digest}"
+        return self.repository if self.tag is None else f"{self.repository}:{self.tag}"
+
+    def called(self, repository: str) -> Reference:
+        """The same under another name of its repository; it is shown as written."""
+        return replace(self, repository=repository)
 
     def at(self, digest: str) -> Reference:
         """The image of this digest in the same repository."""

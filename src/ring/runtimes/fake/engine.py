@@ -17,6 +17,7 @@ from ring.runtimes.base import (
     Destroyed,
     Detached,
     Died,
+    Executed,
     File,
     Gone,
     Image,
@@ -32,12 +33,14 @@ from ring.runtimes.base import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
+    from ring.core.model.commands import Command
     from ring.core.model.logs import Stream
     from ring.core.model.spec import DeploymentSpec
-    from ring.runtimes.base import Login, Order
+    from ring.runtimes.base import Login, Order, PullProgress
 
+from ring.runtimes.fake.sessions import FakeSession
 from ring.runtimes.fake.traffic import AtOnce, Request, Traffic
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -68,16 +71,32 @@ class FakeEngine:
     """What can be pulled: reference to digest."""
     guarded: dict[str, tuple[str, str]] = field(default_factory=dict)
     """Who alone may pull a reference: username and password."""
+    host_logins: dict[str, Login] = field(default_factory=dict)
+    """Of the server's host, by image."""
+    pulling: dict[str, PullProgress] = field(default_factory=dict)
+    """What is told of pulls in flight, by reference."""
     wall: Callable[[], datetime] = lambda: datetime.now(UTC)
     traffic: Traffic = field(default_factory=AtOnce)
     containers: dict[InstanceId, Container] = field(default_factory=dict)
     networks: set[str] = field(default_factory=set)
+    image_volumes: int = 0
+    """How many volumes images ask for."""
+    volumes: set[str] = field(default_factory=set)
+    used_volumes: set[str] = field(default_factory=set)
+    """By what Ring has not made."""
+    """Those made for instances."""
     network_creations: int = 0
     away: bool = False
     refusals: dict[str, RuntimeFailure] = field(default_factory=dict)
     """What the next calls of this name are answered with, until taken out."""
     forged_code: int | None = None
     """The code that events tell of deaths, as a label may have it; None: the true one."""
+    on_exec: Callable[[InstanceId, Sequence[str]], Executed | None] = lambda _id, _argv: Executed(0)
+    """How a command ends inside an instance; None: it goes on until it is ended."""
+    executing: dict[InstanceId, set[asyncio.Future[Executed]]] = field(default_factory=dict)
+    """Commands that go on."""
+    sessions: list[FakeSession] = field(default_factory=list)
+    """Commands with somebody at their other end, those that have ended included."""
     log: list[RuntimeEvent] = field(default_factory=list)
     streams: list[asyncio.Queue[RuntimeEvent | None]] = field(default_factory=list)
     readers: set[asyncio.Event] = field(default_factory=set)
@@ -110,6 +129,9 @@ class FakeEngine:
         at = self._tick()
         end = Exit(code, at, oom=oom)
         container.instance = replace(container.instance, state=State.EXITED, exit=end)
+        for command in self.executing.pop(instance_id, ()):
+            if not command.done():
+                command.set_result(Executed(137))
         who = _who(container.instance)
         if oom:
             self._emit(OutOfMemory(*who, at))
@@ -125,7 +147,7 @@ class FakeEngine:
             self.exit(instance_id, code)
 
     def remove_by_hand(self, instance_id: InstanceId) -> None:
-        """Somebody else removes it by force."""
+        """Somebody else removes it by force, and leaves its volumes."""
         self.exit(instance_id, 137)
         container = self.containers.pop(instance_id)
         self._emit(Destroyed(*_who(container.instance), self._tick()))
@@ -200,7 +222,8 @@ class FakeEngine:
         return next((c for c in self.containers.values() if c.instance.name == name), None)
 
     def create(self, order: Order) -> Instance:
-        if f"ring_{order.spec.namespace}" not in self.networks:
+        has_own_network = order.spec.network_mode == "bridge"
+        if has_own_network and f"ring_{order.spec.namespace}" not in self.networks:
             raise RuntimeFailure(FailureClass.NETWORK_FAILED, "no such network")
         if self.by_name(order.name) is not None:
             raise NameTaken(f"the name {order.name} is in use")
@@ -212,8 +235,12 @@ class FakeEngine:
             order.server_id,
             State.CREATED,
             self._tick(),
+            anonymous_volumes=tuple(
+                f"{self._count:060x}{number:04x}" for number in range(self.image_volumes)
+            ),
             image_digest=order.image.digest,
         )
+        self.volumes.update(instance.anonymous_volumes)
         self.containers[instance.id] = Container(
             instance, order.spec, order.environment, order.files
         )
@@ -233,11 +260,11 @@ class FakeEngine:
         container.up_since = self._tick()
         self._processes += 1
         container.pid = FIRST_PID + self._processes
+        address = None
+        if container.spec.network_mode == "bridge":
+            address = f"10.0.{self._count // 250 % 250}.{self._count % 250 + 2}"
         container.instance = replace(
-            container.instance,
-            state=State.RUNNING,
-            exit=None,
-            address=f"10.0.{self._count // 250 % 250}.{self._count % 250 + 2}",
+            container.instance, state=State.RUNNING, exit=None, address=address
         )
         self._emit(CameUp(*_who(container.instance), container.up_since))
 
@@ -260,7 +287,15 @@ class FakeEngine:
             return
         self.exit(instance_id, 137)
         del self.containers[instance_id]
+        self.volumes.difference_update(container.instance.anonymous_volumes)
         self._emit(Destroyed(*_who(container.instance), self._tick()))
+
+    def remove_volume(self, name: str) -> bool:
+        held = (one.instance.anonymous_volumes for one in self.containers.values())
+        if name in self.used_volumes or any(name in names for names in held):
+            return False
+        self.volumes.discard(name)
+        return True
 
     def inspect(self, instance_id: InstanceId) -> Instance:
         return self.container(instance_id).instance
@@ -268,6 +303,25 @@ class FakeEngine:
     def process(self, instance_id: InstanceId) -> Process | None:
         container = self.container(instance_id)
         return Process(container.pid) if container.instance.is_live else None
+
+    def exec(self, instance_id: InstanceId, argv: Sequence[str]) -> Executed | None:
+        state = self.container(instance_id).instance.state
+        if state is not State.RUNNING:
+            raise RuntimeFailure(FailureClass.OTHER, f"instance {instance_id[:12]} is {state}")
+        return self.on_exec(instance_id, argv)
+
+    def begin(self, instance_id: InstanceId, command: Command) -> FakeSession:
+        """One that echoes its input until that ends, where on_exec does not say how it ends."""
+        begun = FakeSession(command, self.exec(instance_id, command.argv))
+        self.sessions.append(begun)
+        if begun.goes_on:
+            self.executing.setdefault(instance_id, set()).add(begun.ended)
+        return begun
+
+    def end(self, instance_id: InstanceId, session: FakeSession) -> None:
+        """Whoever had it has left."""
+        session.give_up()
+        self.executing.get(instance_id, set()).discard(session.ended)
 
     def ensure_network(self, namespace: str) -> None:
         name = f"ring_{namespace}"

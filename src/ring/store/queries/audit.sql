@@ -2,6 +2,12 @@
 INSERT INTO audit_log (id, timestamp, user_id, action, target_type, target_name, namespace)
 VALUES (:id, :timestamp, :user_id, :action, :target_type, :target_name, :namespace);
 
+-- name: rename
+UPDATE audit_log SET target_name = :target_name WHERE seq = :seq AND id = :id;
+
+-- name: newest
+SELECT max(seq) AS seq FROM audit_log;
+
 -- name: before
 SELECT seq, id, timestamp, user_id, action, target_type, target_name, namespace
 FROM audit_log WHERE seq < :before ORDER BY seq DESC LIMIT :limit;

@@ -9,7 +9,10 @@ SELECT * FROM deployment
 WHERE namespace = :namespace AND name = :name AND status != 'deleted' ORDER BY seq;
 
 -- name: last_revision
-SELECT max(revision) AS revision FROM deployment WHERE namespace = :namespace AND name = :name;
+SELECT max(revision) AS revision FROM (
+  SELECT revision FROM deployment WHERE namespace = :namespace AND name = :name
+  UNION ALL SELECT revision FROM revision WHERE namespace = :namespace AND name = :name
+);
 
 -- name: stored
 SELECT version, status, last_event_at FROM deployment WHERE id = :id;
@@ -18,11 +21,14 @@ SELECT version, status, last_event_at FROM deployment WHERE id = :id;
 INSERT INTO deployment (
   id, namespace, name, kind, runtime, image, replicas, spec, spec_hash, revision, author,
   parent_id, status, restart_count, next_create_at, counted_death_at, halt_reason, retired_count,
-  was_running, image_digest, password, created_at, updated_at, last_event_at, version
+  was_running, desired_replicas, last_scaled_at, drain_target, stopped, health_restarts, cause,
+  image_digest, password, created_at, updated_at, last_event_at, version
 ) VALUES (
   :id, :namespace, :name, :kind, :runtime, :image, :replicas, :spec, :spec_hash, :revision, :author,
   :parent_id, :status, :restart_count, :next_create_at, :counted_death_at, :halt_reason,
-  :retired_count, :was_running, :image_digest, :password, :created_at, :updated_at, :last_event_at, :version
+  :retired_count, :was_running, :desired_replicas, :last_scaled_at, :drain_target, :stopped,
+  :health_restarts, :cause, :image_digest, :password, :created_at, :updated_at, :last_event_at,
+  :version
 );
 
 -- name: update
@@ -30,6 +36,8 @@ UPDATE deployment SET
   parent_id = :parent_id, status = :status, restart_count = :restart_count,
   next_create_at = :next_create_at, counted_death_at = :counted_death_at,
   halt_reason = :halt_reason, retired_count = :retired_count, was_running = :was_running,
+  desired_replicas = :desired_replicas, last_scaled_at = :last_scaled_at,
+  drain_target = :drain_target, stopped = :stopped, health_restarts = :health_restarts,
   image_digest = :image_digest, updated_at = :updated_at, version = :version
 WHERE id = :id;
 

@@ -1,14 +1,17 @@
 -- name: all
-SELECT id, name, created_at, updated_at FROM namespace ORDER BY name;
+SELECT id, name, created_at, updated_at, network FROM namespace ORDER BY name;
 
 -- name: by_id
-SELECT id, name, created_at, updated_at FROM namespace WHERE id = :id;
+SELECT id, name, created_at, updated_at, network FROM namespace WHERE id = :id;
 
 -- name: by_name
-SELECT id, name, created_at, updated_at FROM namespace WHERE name = :name;
+SELECT id, name, created_at, updated_at, network FROM namespace WHERE name = :name;
 
 -- name: insert
-INSERT INTO namespace (id, name, created_at) VALUES (:id, :name, :created_at);
+INSERT INTO namespace (id, name, created_at, network) VALUES (:id, :name, :created_at, :network);
+
+-- name: set_network
+UPDATE namespace SET network = :network, updated_at = :at WHERE id = :id;
 
 -- name: held
 SELECT
@@ -18,6 +21,9 @@ SELECT
 
 -- name: drop_volumes
 DELETE FROM volume WHERE namespace = :name;
+
+-- name: drop_revisions
+DELETE FROM revision WHERE namespace = :name;
 
 -- name: delete
 DELETE FROM namespace WHERE id = :id;

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from ring.cli.colours import DEPLOYMENT_STATUS
+from ring.cli.commands.deployment import confining
 from ring.cli.options import output_option
 from ring.cli.refs import deployment_id
 from ring.cli.rows import Row, mapping, members
@@ -37,6 +38,10 @@ def _show(session: Session, row: Row) -> None:
         show_section(session, "LABELS", [f"{key} = {value}" for key, value in labels.items()])
     if instances := members(row.get("instances")):
         show_section(session, "INSTANCES", [_instance(instance) for instance in instances])
+    if settings := confining.settings(row):
+        show_section(session, "SETTINGS", settings)
+    if checks := members(row.get("health_checks")):
+        show_section(session, "HEALTH CHECKS", map(_check, checks))
     volumes = [
         tuple(volume.get(header.lower()) for header in _VOLUME_HEADERS)
         for volume in members(row.get("volumes"))
@@ -56,6 +61,7 @@ def _facts(row: Row) -> list[tuple[str, object]]:
         ("Replicas", _replicas(row)),
         ("Status", row.get("status")),
         ("Restart count", row.get("restart_count")),
+        ("Revision", row.get("revision")),
         ("Created at", utc(row.get("created_at"))),
         ("Updated at", utc(row.get("updated_at"))),
     ]
@@ -64,6 +70,11 @@ def _facts(row: Row) -> list[tuple[str, object]]:
         ("Network", mapping(row.get("network")).get("mode")),
         ("Image digest", row.get("image_digest")),
         ("Parent", row.get("parent_id")),
+        ("Stopped", "yes" if row.get("stopped") is True else None),
+        ("Auto rollback", "yes" if row.get("auto_rollback") is True else None),
+        ("User", confining.user(row)),
+        ("Stop signal", row.get("stop_signal")),
+        ("Stop grace", row.get("stop_grace_period")),
     ]
     return [*always, *((key, value) for key, value in present if value)]
 
@@ -82,6 +93,25 @@ def _port(port: Row) -> str:
     address = port.get("host_ip")
     host = f"[{address}]:" if ":" in str(address) else f"{address}:" if address else ""
     return f"{host}{port.get('published')}->{port.get('target')}/{port.get('protocol')}"
+
+
+def _check(check: Row) -> str:
+    """`http http://localhost/: every 5s, timeout 2s, 3 failures: restart, readiness`."""
+    probed = check.get("url") or check.get("command") or check.get("port")
+    threshold = check.get("threshold")
+    parts = [
+        f"every {check.get('interval')}",
+        f"timeout {check.get('timeout')}",
+        f"{threshold} failure{'' if threshold == 1 else 's'}: {check.get('on_failure')}",
+    ]
+    if check.get("readiness") is True:
+        parts.append("readiness")
+    parts += [
+        f"{words} {check[key]}"
+        for key, words in (("min_healthy_time", "for"), ("start_period", "start period"))
+        if check.get(key)
+    ]
+    return f"{check.get('type')} {probed}: {', '.join(parts)}"
 
 
 def _instance(instance: Row) -> str:

@@ -79,6 +79,8 @@ def list_deployments(
 def replicas(row: Row) -> str:
     """Live instances over the target; a star marks a target that the autoscaler sets."""
     live = len(members(row.get("instances")))
+    if row.get("stopped") is True:
+        return f"{live}/0"
     if row.get("autoscale"):
         return f"{live}/{row.get('desired_replicas', row.get('replicas'))}*"
     return f"{live}/{row.get('replicas')}"

@@ -1,0 +1,1 @@
+"""What costs disk and is needed no more: images, and what belongs to nothing."""

@@ -1,0 +1,1 @@
+"""Where the server itself may connect to for its users: names resolved, addresses judged."""

@@ -1,0 +1,1 @@
+"""Health checks: single probes of instances, and their schedule."""

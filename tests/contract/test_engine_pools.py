@@ -1,0 +1,45 @@
+"""A network whose subnet is of Ring's pool, on an engine."""
+
+from __future__ import annotations
+
+import random
+from ipaddress import IPv4Address, IPv4Network
+from typing import TYPE_CHECKING
+
+import pytest
+
+from ring.network import taken
+from ring.network.pools import Pools
+from ring.runtimes.docker import open_runtime
+
+if TYPE_CHECKING:
+    from tests.contract.outside import DockerOutside
+    from tests.contract.space import Space
+
+pytestmark = [pytest.mark.anyio, pytest.mark.engine]
+
+
+async def test_each_namespace_gets_the_next_that_is_free(
+    engine_space: Space, engine: DockerOutside
+) -> None:
+    pool = IPv4Network(f"10.99.{random.randrange(256)}.0/24")
+    pools = Pools(pool=pool, prefix=28, is_preferred=True)
+    runtime = open_runtime({"host": engine.host, "pools": pools})
+    other = f"{engine_space.namespace}x"
+    try:
+        found = []
+        for namespace in (engine_space.namespace, other):
+            await runtime.ensure_network(namespace)
+            network = await engine.told(f"/networks/ring_{namespace}")
+            found.append(network["IPAM"]["Config"][0]["Subnet"])  # type: ignore[index]  # as the engine tells it
+        free = pool.subnets(new_prefix=28)
+        assert found == [str(next(free)), str(next(free))]
+
+        instance = await engine_space.running()
+        address = (await engine_space.runtime.inspect(instance.id)).address
+        assert address is not None
+        assert IPv4Address(address) in IPv4Network(found[0])
+        assert not [one.what for one in taken.foreign() if one.range.overlaps(pool)]
+    finally:
+        await runtime.close()
+        await engine.clean(other)

@@ -1,0 +1,299 @@
+"""What this machine's files say of an instance under load is what its engine's statistics say.
+
+Where nothing changes any more between the engine's figures and the engine's figures after them,
+those in between are the same.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from ring.core.model.spec import Quantities, Resources
+from ring.engine.sampling.machine import Machine
+from ring.engine.sampling.sampler import Sampler
+from ring.runtimes.base import Samples
+from tests.contract.outside import eventually
+
+if TYPE_CHECKING:
+    from ring.core.model.observed import Instance
+    from ring.core.model.usage import Usage
+    from ring.engine.sampling.machine import Place
+    from tests.contract.outside import DockerOutside
+    from tests.contract.space import Space
+
+pytestmark = [pytest.mark.anyio, pytest.mark.engine]
+
+MIB = 1024 * 1024
+BUSY = ("sh", "-c", "while :; do :; done")
+WORKED_S = 1.0
+"""Of processor time: so long that what passes between two looks is nothing beside it."""
+POINTS = 5.0
+"""Per cent of a core."""
+
+HELD_BYTES = 16 * MIB
+SLEEPERS = 3
+HOLDING = (
+    "sh",
+    "-c",
+    f"held=$(head -c {HELD_BYTES} /dev/zero | tr '\\0' x); "
+    f"for each in $(seq {SLEEPERS}); do sleep 999 & done; : >/held; "
+    "while :; do sleep 999 & wait $!; done",
+)
+"""So much memory that is no file's."""
+CACHED_BYTES = 24 * MIB
+CACHED = f"dd if=/dev/zero of=/cached bs=1M count={CACHED_BYTES // MIB} conv=fsync"
+"""A file that stays in memory and that nobody uses again."""
+DIRECT_BYTES = 8 * MIB
+DIRECT = (
+    f"dd if=/dev/zero of=/direct bs=1M count={DIRECT_BYTES // MIB} oflag=direct && "
+    "dd if=/direct of=/dev/null bs=1M iflag=direct"
+)
+"""To the device and back, past the memory."""
+
+FILE_BYTES = 4 * MIB
+SERVING = (
+    "sh",
+    "-c",
+    f"mkdir /www; head -c {FILE_BYTES} /dev/zero >/www/file; httpd -p 80 -h /www; "
+    "while :; do sleep 999 & wait $!; done",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What the engine's call says."""
+
+    cpu_ns: int
+    system_ns: int
+    """Of all processors together, idle or not."""
+    processors: int
+    memory_bytes: int
+    """With what is cached of files."""
+    inactive_bytes: int | None
+    """Of files; None: it does not say."""
+    limit_bytes: int
+    rx_bytes: int
+    tx_bytes: int
+    rx_packets: int
+    tx_packets: int
+    read_bytes: int
+    written_bytes: int
+    pids: int
+
+
+async def told(engine: DockerOutside, instance: Instance) -> Told:
+    answer: Any = await engine.told(f"/containers/{instance.id}/stats", {"stream": "false"})
+    cpu, memory, stat = answer["cpu_stats"], answer["memory_stats"], None
+    if details := memory.get("stats"):
+        stat = details.get("total_inactive_file", details["inactive_file"])
+    networks = answer.get("networks", {}).values()
+    disk = answer["blkio_stats"]["io_service_bytes_recursive"] or []
+    return Told(
+        cpu_ns=cpu["cpu_usage"]["total_usage"],
+        system_ns=cpu["system_cpu_usage"],
+        processors=cpu["online_cpus"],
+        memory_bytes=memory["usage"],
+        inactive_bytes=stat,
+        limit_bytes=memory["limit"],
+        rx_bytes=sum(one["rx_bytes"] for one in networks),
+        tx_bytes=sum(one["tx_bytes"] for one in networks),
+        rx_packets=sum(one["rx_packets"] for one in networks),
+        tx_packets=sum(one["tx_packets"] for one in networks),
+        read_bytes=sum(one["value"] for one in disk if one["op"].lower() == "read"),
+        written_bytes=sum(one["value"] for one in disk if one["op"].lower() == "write"),
+        pids=answer["pids_stats"]["current"],
+    )
+
+
+def share(before: Told, after: Told) -> float:
+    """Per cent of a core, as an engine's own command reckons it."""
+    used, passed = after.cpu_ns - before.cpu_ns, after.system_ns - before.system_ns
+    return used / passed * after.processors * 100
+
+
+class Looking:
+    """The subject on one instance."""
+
+    def __init__(self, space: Space, instance: Instance) -> None:
+        self._space = space
+        self._instance = instance
+        self._sampler = Sampler(Machine(time.monotonic))
+
+    async def place(self) -> Place:
+        assert isinstance(self._space.runtime, Samples)
+        (place,) = await self._sampler.find(
+            self._space.runtime, [self._instance], has_own_network=True
+        )
+        return place
+
+    async def usage(self) -> Usage:
+        return (await self._sampler.take([await self.place()]))[self._instance.id]
+
+    async def between(self, engine: DockerOutside) -> tuple[Told, Usage, Told]:
+        before = await told(engine, self._instance)
+        return before, await self.usage(), await told(engine, self._instance)
+
+
+async def test_processor_time(engine: DockerOutside, engine_space: Space) -> None:
+    half = Resources(limits=Quantities(cpu="500m"))
+    limited = await engine_space.running(await engine_space.order(command=BUSY, resources=half))
+    unlimited = await engine_space.running(await engine_space.order(command=BUSY))
+
+    bounded, free = await asyncio.gather(
+        *(_worked(engine, engine_space, one) for one in (limited, unlimited))
+    )
+
+    assert 1 < bounded < 50 + POINTS
+    assert free > 1
+
+
+async def _worked(engine: DockerOutside, space: Space, instance: Instance) -> float:
+    """Per cent, which the engine and the process itself have told as well."""
+    looking = Looking(space, instance)
+    process = Path(f"{(await looking.place()).folder}/stat")
+    await looking.usage()
+    before = await told(engine, instance)
+    await looking.usage()
+    worked_s = _processor_s(process)
+
+    async def has_worked() -> bool:
+        return _processor_s(process) - worked_s >= WORKED_S
+
+    await eventually(has_worked, 60)
+    after = await told(engine, instance)
+    found = (await looking.usage()).cpu_percent
+    assert found == pytest.approx(share(before, after), abs=POINTS)
+    return found
+
+
+def _processor_s(process: Path) -> float:
+    """Seconds in user and system mode, as the kernel counts them for a process alone."""
+    words = process.read_text().rpartition(")")[2].split()
+    return (int(words[11]) + int(words[12])) / os.sysconf("SC_CLK_TCK")
+
+
+async def test_memory_disk_and_pids(engine: DockerOutside, engine_space: Space) -> None:
+    limits = Resources(limits=Quantities(memory="128Mi"))
+    order = await engine_space.order(command=HOLDING, resources=limits)
+    instance = await engine_space.running(order)
+    looking = Looking(engine_space, instance)
+
+    async def holds() -> bool:
+        code, _ = await engine.run(instance.id, "test", "-e", "/held")
+        return code == 0
+
+    await eventually(holds, 30)
+    is_counted = _count_disk(await _upper(engine, instance), await looking.place())
+    for load in (DIRECT, CACHED):
+        code, output = await engine.run(instance.id, "sh", "-c", load)
+        assert code == 0, output
+
+    before, found, after = await looking.between(engine)
+
+    assert found.memory_limit_bytes == after.limit_bytes == 128 * MIB
+    without_cache = after.memory_bytes - (after.inactive_bytes or await _inactive(engine, instance))
+    assert found.memory_bytes == pytest.approx(without_cache, rel=0.05)
+    assert HELD_BYTES < found.memory_bytes < after.memory_bytes - CACHED_BYTES * 0.95
+    assert before.read_bytes <= found.read_bytes <= after.read_bytes
+    assert before.written_bytes <= found.written_bytes <= after.written_bytes
+    if is_counted:
+        assert DIRECT_BYTES <= found.read_bytes < 2 * DIRECT_BYTES
+        assert found.written_bytes >= DIRECT_BYTES
+    assert found.pids == after.pids == 2 + SLEEPERS
+    settings: Any = (await engine.told(f"/containers/{instance.id}/json"))["HostConfig"]
+    assert found.pids_limit == (settings["PidsLimit"] or 0)
+
+
+async def _inactive(engine: DockerOutside, instance: Instance) -> int:
+    """As the instance itself sees it: an engine that tells memory alone does not."""
+    script = "cat /sys/fs/cgroup/memory/memory.stat 2>/dev/null || cat /sys/fs/cgroup/memory.stat"
+    code, stat = await engine.run(instance.id, "sh", "-c", script)
+    assert code == 0, stat
+    figures = dict(line.split() for line in stat.splitlines())
+    return int(figures.get("total_inactive_file", figures["inactive_file"]))
+
+
+async def _upper(engine: DockerOutside, instance: Instance) -> Path:
+    """Where what the instance writes is kept."""
+    driver: Any = (await engine.told(f"/containers/{instance.id}/json"))["GraphDriver"]
+    return Path(driver["Data"]["UpperDir"])
+
+
+def _count_disk(upper: Path, place: Place) -> bool:
+    """Has the kernel count what goes to the device under this directory; False: there is none.
+
+    With control groups of version 1 a new kernel counts nothing, for the engine nor for anybody
+    else, before there has been a limit for the device.
+    """
+    number = upper.stat().st_dev
+    device = Path(f"/sys/dev/block/{os.major(number)}:{os.minor(number)}").resolve()
+    if not device.exists():
+        return False  # memory, or a file system over several devices
+    whole = device.parent if (device / "partition").exists() else device
+    group = place.groups["blkio"]
+    if not group.is_unified:
+        no_limit = f"{(whole / 'dev').read_text().strip()} {1 << 50}"
+        (Path(group.folder) / "blkio.throttle.write_bps_device").write_text(no_limit)
+    return True
+
+
+async def test_network(engine: DockerOutside, engine_space: Space) -> None:
+    server = await engine_space.running(await engine_space.order(command=SERVING))
+    client = await engine_space.running()
+    second = engine_space.sibling(namespace=f"{engine_space.namespace}b")
+    await second.runtime.ensure_network(second.namespace)
+    try:
+        for one in (server, client):
+            joining = {"Container": one.id}
+            path = f"/networks/ring_{second.namespace}/connect"
+            status, text = await engine.ask("POST", path, body=joining)
+            assert status == 200, text
+        await _fetched(engine, server, "127.0.0.1")
+        told_of: Any = await engine.told(f"/containers/{server.id}/json")
+        for network in told_of["NetworkSettings"]["Networks"].values():
+            await _fetched(engine, client, network["IPAddress"])
+
+        sent, received = await asyncio.gather(
+            *(Looking(engine_space, one).between(engine) for one in (server, client))
+        )
+
+        most = 2.2 * FILE_BYTES
+        assert 2 * FILE_BYTES < sent[1].tx_bytes < most, "the loopback interface is not counted"
+        assert 2 * FILE_BYTES < received[1].rx_bytes < most
+        for before, found, after in (sent, received):
+            _is_between(before, found, after)
+    finally:
+        for one in (server, client):
+            await engine.detaches(one.id, second.namespace)
+        await engine.clean(second.namespace)
+
+
+def _is_between(before: Told, found: Usage, after: Told) -> None:
+    """Podman 4 tells what an instance has received as sent, and the other way round, and no
+    packets."""
+    ways = [(one.rx_bytes, one.tx_bytes) for one in (before, after)]
+    if (found.rx_bytes > found.tx_bytes) is not (after.rx_bytes > after.tx_bytes):
+        ways = [(sent, received) for received, sent in ways]
+    assert ways[0][0] <= found.rx_bytes <= ways[1][0]
+    assert ways[0][1] <= found.tx_bytes <= ways[1][1]
+    if after.rx_packets:
+        assert before.rx_packets <= found.rx_packets <= after.rx_packets
+        assert before.tx_packets <= found.tx_packets <= after.tx_packets
+
+
+async def _fetched(engine: DockerOutside, instance: Instance, address: str) -> None:
+    """The whole file, once the server is up."""
+
+    async def is_here() -> bool:
+        url = f"http://{address}/file"
+        code, _ = await engine.run(instance.id, "wget", "-q", "-O", "/dev/null", url)
+        return code == 0
+
+    await eventually(is_here, 30)

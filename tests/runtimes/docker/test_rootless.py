@@ -1,0 +1,100 @@
+"""Into whose networks an engine may lead."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+from typing import TYPE_CHECKING
+
+import pytest
+
+from ring.core.model.ids import InstanceId
+from ring.runtimes.base import Process, RuntimeFailure
+from ring.runtimes.docker.rootless import Insides
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator
+    from pathlib import Path
+
+pytestmark = pytest.mark.anyio
+
+ONE = InstanceId("one")
+
+
+class Engine:
+    """Says of every instance that it is this process."""
+
+    def __init__(self, pid: int) -> None:
+        self.pid = pid
+
+    async def find(self, _: InstanceId) -> Process | None:
+        return Process(self.pid)
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Iterator[str]:
+    """What this user listens at."""
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(where := f"{tmp_path}/engine.sock")
+        listening.listen()
+        yield where
+
+
+@pytest.fixture
+def theirs() -> Iterator[subprocess.Popen[bytes]]:
+    """A process in namespaces of this user."""
+    argv = ["unshare", "--user", "--map-root-user", "--net", "sh", "-c", "echo there; read end"]
+    with subprocess.Popen(
+        argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+    ) as process:
+        assert process.stdout is not None
+        if (said := process.stdout.readline()) != b"there\n":
+            process.kill()
+            pytest.skip(f"no namespaces here: {said.decode()}")
+        yield process
+        process.kill()
+
+
+@pytest.fixture
+async def insides(path: str, theirs: subprocess.Popen[bytes]) -> AsyncIterator[Insides]:
+    one = Insides(Engine(theirs.pid).find, path)
+    yield one
+    await one.close()
+
+
+async def test_into_its_users(insides: Insides) -> None:
+    (await insides.open(ONE, socket.AF_INET)).close()
+
+
+async def test_not_into_this_machines_own(path: str) -> None:
+    """As an engine says that lies, or that was told too late that its process has ended."""
+    insides = Insides(Engine(os.getpid()).find, path)
+    try:
+        with pytest.raises(RuntimeFailure, match="no way leads into its network"):
+            await insides.open(ONE, socket.AF_INET)
+    finally:
+        await insides.close()
+
+
+async def test_of_who_ends_meanwhile_nothing_is_given(
+    insides: Insides, theirs: subprocess.Popen[bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = insides._namespaces.open
+    made: list[socket.socket] = []
+
+    async def late(pid: int, family: socket.AddressFamily, owner: int | None) -> socket.socket:
+        made.append(await asked(pid, family, owner))
+        theirs.kill()
+        theirs.wait()
+        return made[0]
+
+    monkeypatch.setattr(insides._namespaces, "open", late)
+    with pytest.raises(RuntimeFailure, match="does not run"):
+        await insides.open(ONE, socket.AF_INET)
+    assert made[0].fileno() == -1

@@ -1,0 +1,78 @@
+"""The rules that keep namespaces apart, and why there can be none."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from ring.runtimes.docker.connection import parse_host
+from ring.runtimes.podman import isolation
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+pytestmark = pytest.mark.anyio
+
+HERE = parse_host("unix:///run/podman/podman.sock", "podman")
+
+
+@pytest.fixture(autouse=True)
+def _as_root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the program of this test."""
+    monkeypatch.setattr("os.geteuid", lambda: 0)
+    whose(monkeypatch, is_users=False)
+    monkeypatch.setattr(isolation, "_PLACES", f"{tmp_path}:/usr/bin:/bin")
+
+
+def whose(monkeypatch: pytest.MonkeyPatch, *, is_users: bool) -> None:
+    async def is_rootless(path: str | None) -> bool:
+        return is_users
+
+    monkeypatch.setattr(isolation, "is_rootless", is_rootless)
+
+
+def program(folder: Path, text: str) -> None:
+    path = folder / isolation.PROGRAM
+    path.write_text(f"#!/bin/sh\n{text}\n")
+    path.chmod(0o755)
+
+
+async def test_the_bridge_is_told_apart_from_the_others(tmp_path: Path) -> None:
+    program(tmp_path, f'printf %s "$1" >{tmp_path}/loaded')
+    assert await isolation.keep_apart(HERE, "podman1") == ""
+    loaded = (tmp_path / "loaded").read_text()
+    assert loaded == isolation.rules("podman1")
+    assert 'within { "podman1" . "podman1" }' in loaded
+
+
+async def test_what_the_program_says_is_told(tmp_path: Path) -> None:
+    program(tmp_path, "echo 'Operation not supported' >&2; exit 1")
+    assert await isolation.keep_apart(HERE, "podman1") == "Operation not supported"
+
+
+@pytest.mark.parametrize("told", ['x" }; flush ruleset', "", None, 7])
+async def test_only_the_name_of_an_interface_is_one(tmp_path: Path, told: object) -> None:
+    program(tmp_path, f"touch {tmp_path}/ran")
+    assert "does not tell its bridge" in await isolation.keep_apart(HERE, told)
+    assert not (tmp_path / "ran").exists()
+
+
+async def test_without_root_it_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("os.geteuid", lambda: 1000)
+    assert await isolation.keep_apart(HERE, "podman1") == "Ring does not run as root"
+
+
+async def test_of_the_engine_of_a_user_it_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A bridge of this machine may have the name that one of its has."""
+    whose(monkeypatch, is_users=True)
+    program(tmp_path, f"touch {tmp_path}/ran")
+    assert "the engine is a user's" in await isolation.keep_apart(HERE, "podman1")
+    assert not (tmp_path / "ran").exists()
+
+
+async def test_of_an_engine_elsewhere_it_is_told() -> None:
+    elsewhere = parse_host("tcp://127.0.0.1:1", "podman")
+    assert await isolation.keep_apart(elsewhere, "podman1") == "the engine is on another machine"
