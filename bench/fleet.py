@@ -38,7 +38,7 @@ def spec(
     return {
         "name": name,
         "namespace": rig.NAMESPACE,
-        "runtime": "docker",
+        "runtime": stand.runtime,
         "image": stand.image,
         "command": list(command),
         "replicas": replicas,

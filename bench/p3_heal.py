@@ -3,11 +3,13 @@
 
 The floor is a raw client that waits for `die`, then creates and starts a new container of the same
 image on the same network; beside it the engine's own `restart=always`. All are clocked from the
-signal to the engine's State.StartedAt.
+signal to the engine's State.StartedAt. On Docker, or with `--engine podman` on Podman, where the
+figures are called P3.podman.
 """
 
 from __future__ import annotations
 
+import argparse
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,11 +19,14 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from bench import rig
 from bench.figures import Pair, show
+from bench.measures import show_fact
 
 if TYPE_CHECKING:
     from scripts.lib.engine_http import Event
 
 SAMPLES = 20
+LIMIT_MS = 1000
+"""Whatever the engine's own start takes, a crashed workload runs again within a second."""
 
 
 def measure(stand: rig.Bench) -> None:
@@ -39,8 +44,11 @@ def measure(stand: rig.Bench) -> None:
             ours_ms = ours(stand, number)
         against_raw.append(Pair(ours_ms, floor_ms))
         against_restart.append(Pair(ours_ms, restart_ms))
-    show("P3", against_raw)
-    show("P3.restart_always", against_restart)
+    goal = "P3" if stand.runtime == "docker" else f"P3.{stand.runtime}"
+    show(goal, against_raw)
+    show(f"{goal}.restart_always", against_restart)
+    slowest = max(pair.ours_ms for pair in against_raw)
+    show_fact(f"{goal}.slowest", ours_ms=round(slowest, 1), limit_ms=LIMIT_MS, n=SAMPLES)
 
 
 def ours(stand: rig.Bench, number: int) -> float:
@@ -48,7 +56,7 @@ def ours(stand: rig.Bench, number: int) -> float:
     deployment, _ = stand.apply(f"heal-{number}")
     victim = stand.await_running(deployment)
     label = f"ring_deployment={deployment}"
-    with stand.engine.events(label=label, timeout_s=rig.READY_WITHIN_S) as events:
+    with stand.events(label) as events:
         killed_at = stand.crash(victim)
         replacement = rig.first(
             e.container for e in events if e.action == "start" and e.container != victim
@@ -60,7 +68,7 @@ def ours(stand: rig.Bench, number: int) -> float:
 
 def floor(stand: rig.Bench, body: dict[str, Any]) -> float:
     victim = stand.create_and_start(body)
-    with stand.engine.events(timeout_s=rig.READY_WITHIN_S) as events:
+    with stand.events() as events:
         killed_at = stand.crash(victim)
         rig.first(e.container for e in events if is_about(e, "die", victim))
         replacement = stand.create_and_start(body)
@@ -74,7 +82,7 @@ def restarted(stand: rig.Bench, body: dict[str, Any]) -> float:
     policy = {"Name": "always", "MaximumRetryCount": 0}
     host = {**body["HostConfig"], "RestartPolicy": policy}
     container = stand.create_and_start({**body, "HostConfig": host})
-    with stand.engine.events(timeout_s=rig.READY_WITHIN_S) as events:
+    with stand.events() as events:
         killed_at = stand.crash(container)
         rig.first(e.container for e in events if is_about(e, "die", container))
         rig.first(e.container for e in events if is_about(e, "start", container))
@@ -88,4 +96,6 @@ def is_about(event: Event, action: str, container: str) -> bool:
 
 
 if __name__ == "__main__":
-    sys.exit(rig.run(__file__, measure))
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--engine", choices=rig.HOSTS, default="docker")
+    sys.exit(rig.run(__file__, measure, parser.parse_args().engine))

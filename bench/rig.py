@@ -28,11 +28,20 @@ from scripts import engines
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from contextlib import AbstractContextManager
+
+    from scripts.lib.engine_http import Event
 
 ROOT = Path(__file__).resolve().parents[1]
 NAMESPACE = "bench"
 NETWORK = f"ring_{NAMESPACE}"
 READY_WITHIN_S = 30.0
+HOSTS = {"docker": "RING_TEST_DOCKER_HOST", "podman": "RING_TEST_PODMAN_HOST"}
+"""The runtimes that a bench may stand on, and the variables that hold their engines inside."""
+DEATHS = {"docker": "die", "podman": "died"}
+"""What their filters of events call it; the events themselves say `die`."""
+NOT_TAKEN = frozenset({"Ulimits", "Runtime"})
+"""Settings that Podman tells in other words than it takes them."""
 WORKLOAD = ["sh", "-c", "trap 'exit 0' TERM; sleep 2147483647 & wait"]
 
 
@@ -40,21 +49,22 @@ class BenchProblem(Exception):
     """The measurement cannot be made."""
 
 
-def run(script: str, measure: Callable[[Bench], None]) -> int:
+def run(script: str, measure: Callable[[Bench], None], runtime: str = "docker") -> int:
     """The whole of a bench: outside of an engine's namespace, inside of it."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     try:
-        if host := os.environ.get("RING_TEST_DOCKER_HOST"):
-            with bench(host, os.environ.get("RING_TEST_IMAGE", engines.TEST_IMAGE)) as stand:
+        if host := os.environ.get(HOSTS[runtime]):
+            image = os.environ.get("RING_TEST_IMAGE", engines.TEST_IMAGE)
+            with bench(host, image, runtime) as stand:
                 measure(stand)
             return 0
-        return _run_inside(script)
+        return _run_inside(script, runtime)
     except (BenchProblem, EngineProblem, engines.EngineProblem) as problem:
         print(f"{Path(script).name}: {problem}", file=sys.stderr)
         return 1
 
 
-def _run_inside(script: str) -> int:
+def _run_inside(script: str, runtime: str) -> int:
     if os.geteuid() != 0:
         raise BenchProblem("a private engine needs root")
     environment = [".venv", "requirements/dev.txt", "editable"]
@@ -63,10 +73,9 @@ def _run_inside(script: str) -> int:
     with tempfile.TemporaryDirectory(prefix="ring-bench.") as folder:
         engine = engines.engine_at(Path(folder) / "engine")
         try:
-            engines.up(engine.root)
-            engines.make_image(engine.host)
-            command = engine.command(str(ROOT / ".venv/bin/python"), script)
-            inside = {**os.environ, "RING_TEST_DOCKER_HOST": engine.host}
+            host = _engine_up(engine, runtime)
+            command = engine.command(str(ROOT / ".venv/bin/python"), script, *sys.argv[1:])
+            inside = {**os.environ, HOSTS[runtime]: host}
             with subprocess.Popen(command, env=inside) as process:
                 try:
                     return process.wait()
@@ -77,6 +86,16 @@ def _run_inside(script: str) -> int:
             engines.down(engine.root)
 
 
+def _engine_up(engine: engines.Engine, runtime: str) -> str:
+    """The host of the runtime's engine, with the image."""
+    if runtime == "podman":
+        host = engines.podman_up(engine.root).podman_host
+    else:
+        host = engines.up(engine.root).host
+    engines.make_image(host)
+    return host
+
+
 @dataclass(frozen=True, slots=True)
 class Bench:
     """A running server and an engine; both measured by the engine's own times."""
@@ -85,6 +104,8 @@ class Bench:
     port: int
     token: str
     image: str
+    runtime: str = "docker"
+    """What the server drives the engine with."""
 
     def ask(self, method: str, path: str, body: object = None) -> Any:
         """One request on a connection of its own. None for 404."""
@@ -96,7 +117,7 @@ class Bench:
         spec = {
             "name": name,
             "namespace": NAMESPACE,
-            "runtime": "docker",
+            "runtime": self.runtime,
             "image": self.image,
             "command": WORKLOAD,
             "config": {"image_pull_policy": "IfNotPresent"},
@@ -125,6 +146,11 @@ class Bench:
                 raise BenchProblem("a deleted deployment does not go away")
             time.sleep(0.05)
 
+    def events(self, label: str | None = None) -> AbstractContextManager[Iterator[Event]]:
+        """Deaths and starts from now on."""
+        actions = (DEATHS[self.runtime], "start")
+        return self.engine.events(label=label, actions=actions, timeout_s=READY_WITHIN_S)
+
     def started_at(self, container: str) -> float:
         """When the engine set State.Running, in Unix seconds."""
         return parse_time(self.engine.inspect(container)["State"]["StartedAt"])
@@ -138,9 +164,12 @@ class Bench:
         settings = {key: value for key, value in found["Config"].items() if key != "Hostname"}
         settings["Labels"] = {f"bench.{key}": text for key, text in settings["Labels"].items()}
         endpoint = {"Aliases": ["twin"]}
+        host = found["HostConfig"]
+        if self.runtime == "podman":
+            host = {key: value for key, value in host.items() if key not in NOT_TAKEN}
         return {
             **settings,
-            "HostConfig": found["HostConfig"],
+            "HostConfig": {**host, "NetworkMode": NETWORK},
             "NetworkingConfig": {"EndpointsConfig": {NETWORK: endpoint}},
         }
 
@@ -183,7 +212,7 @@ class Bench:
 
 
 @contextlib.contextmanager
-def bench(host: str, image: str) -> Iterator[Bench]:
+def bench(host: str, image: str, runtime: str = "docker") -> Iterator[Bench]:
     """A server with an empty database on the engine at host, ended with the block."""
     with tempfile.TemporaryDirectory(prefix="ring-bench-server.") as folder:
         port = _free_port()
@@ -193,16 +222,16 @@ def bench(host: str, image: str) -> Iterator[Bench]:
             'host = "127.0.0.1"\n'
             'api.scheme = "http"\n'
             f"api.port = {port}\n"
-            "[server.runtime.docker]\n"
+            f"[server.runtime.{runtime}]\n"
             "enabled = true\n"
             f'host = "{host}"\n'
         )
         with _server(Path(folder)) as process:
             _await_server(port, process, Path(folder) / "server.log")
-            stranger = Bench(Engine(host), port, "", image)
+            stranger = Bench(Engine(host), port, "", image, runtime)
             login = {"username": "admin", "password": "changeme"}
             token = stranger.ask("POST", "/login", login)["token"]
-            stand = Bench(Engine(host), port, token, image)
+            stand = Bench(Engine(host), port, token, image, runtime)
             stand.ask("POST", "/namespaces", {"name": NAMESPACE})
             yield stand
 

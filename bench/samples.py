@@ -6,6 +6,8 @@ In this process, because a running server does not tell when a look at all of th
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import json
 import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
@@ -19,13 +21,19 @@ from ring.clock import SystemClock
 from ring.core.plan.view import Limits
 from ring.engine.engine import Engine
 from ring.engine.operating.files import Files
-from ring.runtimes.docker import open_runtime
+from ring.runtimes import docker, podman
 from ring.store.store import Store
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import AsyncIterator, Callable, Mapping, Sequence
     from pathlib import Path
 
+    from ring.runtimes.base import Runtime
+
+OPENERS: Mapping[str, Callable[[Mapping[str, object]], Runtime]] = {
+    "docker": docker.open_runtime,
+    "podman": podman.open_runtime,
+}
 LOOKS = 7
 QUIET_S = 12.0
 """Longer than the engine waits before it forgives."""
@@ -42,12 +50,24 @@ def paired(stand: rig.Bench, database: Path, count: int) -> list[Pair]:
 
 
 async def _paired(stand: rig.Bench, database: Path, ids: Sequence[str]) -> list[Pair]:
+    async with opened(stand, database) as engine:
+        pairs = []
+        for _ in range(LOOKS):
+            ours_ms = await looked(engine, len(ids))
+            floor_ms = await asyncio.to_thread(told, stand, ids)
+            pairs.append(Pair(ours_ms, floor_ms))
+        return pairs
+
+
+@contextlib.asynccontextmanager
+async def opened(stand: rig.Bench, database: Path) -> AsyncIterator[Engine]:
+    """The engine's own objects on a server's database, once they have come to rest."""
     clock, stop = SystemClock(), asyncio.Event()
     store = Store.open(database, clock)
-    runtime = open_runtime({"host": stand.engine.host})
+    runtime = OPENERS[stand.runtime]({"host": stand.engine.host})
     engine = Engine(
         store,
-        {"docker": runtime},
+        {stand.runtime: runtime},
         clock,
         Limits(),
         files=Files(database.parent / "configs"),
@@ -57,19 +77,15 @@ async def _paired(stand: rig.Bench, database: Path, ids: Sequence[str]) -> list[
         async with asyncio.TaskGroup() as group:
             group.create_task(engine.run(stop))
             await asyncio.sleep(QUIET_S)
-            pairs = []
-            for _ in range(LOOKS):
-                ours_ms = await _looked(engine, len(ids))
-                floor_ms = await asyncio.to_thread(_told, stand, ids)
-                pairs.append(Pair(ours_ms, floor_ms))
+            yield engine
             stop.set()
     finally:
         await runtime.close()
         await store.close()
-    return pairs
 
 
-async def _looked(engine: Engine, count: int) -> float:
+async def looked(engine: Engine, count: int) -> float:
+    """Milliseconds of a look at all instances."""
     began = time.perf_counter()
     await engine.statistics.refresh()
     elapsed_ms = (time.perf_counter() - began) * 1000
@@ -79,13 +95,22 @@ async def _looked(engine: Engine, count: int) -> float:
     return elapsed_ms
 
 
-def _told(stand: rig.Bench, ids: Sequence[str]) -> float:
-    """All at once, for the engine waits a second between the two readings of each."""
+def told(stand: rig.Bench, ids: Sequence[str]) -> float:
+    """Milliseconds until the engine has told the figures of each, a share of the processor among
+    them; all at once, for it waits a second between the two readings that a share takes."""
     clients = [Client(stand.engine.host) for _ in ids]
     for client in clients:
         client.ping()
     with ThreadPoolExecutor(len(ids)) as pool:
         began = time.perf_counter()
-        paths = [f"/containers/{one}/stats?stream=false" for one in ids]
-        list(pool.map(lambda client, path: client.ask("GET", path), clients, paths))
+        list(pool.map(_read_twice, clients, ids))
         return (time.perf_counter() - began) * 1000
+
+
+def _read_twice(client: Client, container: str) -> None:
+    """Podman 4 tells the second reading alone, so that there have to be two answers of it."""
+    path = f"/containers/{container}/stats?stream=false"
+    told = client.ask("GET", path)
+    answer = json.loads(told) if isinstance(told, bytes) else told  # Podman does not say what it is
+    if not answer["precpu_stats"].get("system_cpu_usage"):
+        client.ask("GET", path)

@@ -107,6 +107,24 @@ def engine_pid(stand: rig.Bench) -> int:
     return int((socket.parent / "docker.pid").read_text())
 
 
+def engine_pids(stand: rig.Bench) -> list[int]:
+    """All that this engine is: dockerd, its containerd and the shims, or Podman's service."""
+    folder = Path(stand.engine.host.removeprefix("unix://")).parent
+    parts = ("podman",) if stand.runtime == "podman" else ("dockerd", "containerd")
+    pids = [int((folder / f"{part}.process").read_text()) for part in parts]
+    return [*pids, *_shims(folder / "containerd.sock")] if stand.runtime == "docker" else pids
+
+
+def _shims(containerd: Path) -> list[int]:
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):  # it has just ended
+            words = _words(process / "cmdline")
+            if words[0].endswith("containerd-shim-runc-v2") and f"{containerd}" in words:
+                found.append(int(process.name))
+    return found
+
+
 def resident_mib(pid: int) -> float:
     status = Path(f"/proc/{pid}/status").read_text()
     (kib,) = (line.split()[1] for line in status.splitlines() if line.startswith("VmRSS:"))
