@@ -17,11 +17,12 @@ from ring.clock import SystemClock
 from ring.core.errors import HostError
 from ring.core.plan.view import Limits
 from ring.engine.engine import Engine
+from ring.engine.observing.introducing import introduce
 from ring.engine.operating.files import Files
 from ring.first_account import guard_admin, warn_of_default_password
 from ring.network.pools import Pools
 from ring.process import REFUSING, leave_no_core, open_more_files, stop_on_signals
-from ring.runtimes.base import Notices, RuntimeFailure
+from ring.runtimes.base import RuntimeFailure
 from ring.security.vault import Vault
 from ring.settings import process_environment
 from ring.settings.secret_key import load_secret_key
@@ -77,7 +78,7 @@ async def _serve(settings: ServerSettings) -> None:
         _try_key(store)
         await guard_admin(store, settings)
         runtimes, failed = _open_runtimes(settings, store.server_id)
-        await _probe(runtimes, failed, settings)
+        answering = await _probe(runtimes, failed, settings)
         engine = Engine(
             store,
             runtimes,
@@ -93,6 +94,7 @@ async def _serve(settings: ServerSettings) -> None:
             default_host_ip=settings.network.default_host_ip,
             passed=telemetry.passed if telemetry.is_tracing else None,
             image_policy=settings.images,
+            introduced=answering,
         )
         app = build_app(
             store,
@@ -213,14 +215,15 @@ def _opened(
 
 async def _probe(
     runtimes: Mapping[str, Runtime], failed: list[str], settings: ServerSettings
-) -> None:
-    """One real round trip to each. Raises HostError naming all that failed, now or before."""
+) -> tuple[str, ...]:
+    """One real round trip to each: those that answer. Raises HostError naming all that failed, now
+    or before."""
+    answering: list[str] = []
     answers = await asyncio.gather(*(_ping(runtime) for runtime in runtimes.values()))
     for (name, runtime), why in zip(runtimes.items(), answers, strict=True):
         if why is None:
-            log.info("Connected to %s at %s", name.capitalize(), runtime.location)
-            for notice in await _notices(runtime):
-                log.warning("%s: %s", name, notice)
+            answering.append(name)
+            await introduce(runtime, within_s=PING_S)
         elif settings.runtimes[name].optional:
             log.warning("the optional runtime %s is unreachable (%s): tried again", name, why)
         else:
@@ -228,6 +231,7 @@ async def _probe(
     if failed:
         raise HostError(f"{REFUSING} enabled runtime unreachable: {', '.join(failed)}")
     log.info("Registered runtimes: [%s]", ", ".join(sorted(runtimes)))
+    return tuple(answering)
 
 
 async def _ping(runtime: Runtime) -> str | None:
@@ -240,17 +244,6 @@ async def _ping(runtime: Runtime) -> str | None:
     except RuntimeFailure as error:
         return error.message
     return None
-
-
-async def _notices(runtime: Runtime) -> tuple[str, ...]:
-    """None where it cannot tell in time: it answers, and that is what counts."""
-    if not isinstance(runtime, Notices):
-        return ()
-    try:
-        async with asyncio.timeout(PING_S):
-            return await runtime.notices()
-    except TimeoutError:
-        return ()
 
 
 def _announce(

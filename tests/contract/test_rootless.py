@@ -158,6 +158,24 @@ async def test_only_an_engine_of_a_user_keeps_ids(
     )
 
 
+async def test_of_an_engine_that_comes_up_late_it_is_known_too(rootless: PodmanOutside) -> None:
+    """It was away when it was asked first; what follows it is the first to reach it."""
+    late = rootless.opened(rootless.host)
+    assert not late.capabilities().userns
+    following = aiter(late.events(None))
+    waiting = asyncio.ensure_future(anext(following))
+
+    async def is_known() -> bool:
+        return late.capabilities().userns
+
+    try:
+        await eventually(is_known)
+    finally:
+        waiting.cancel()
+        await asyncio.gather(waiting, return_exceptions=True)
+        await late.close()
+
+
 async def test_what_an_instance_takes(rootless: PodmanOutside, rootless_space: Space) -> None:
     """Its processes are measured where no control group can be a user's."""
     busy = ("sh", "-c", "while :; do :; done & wait")

@@ -21,6 +21,8 @@ from tests.e2e.test_forwarding import forwarding, get
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from tests.e2e.conftest import MakeRing
+
 pytestmark = pytest.mark.engine
 
 SERVE = (
@@ -95,6 +97,30 @@ def test_what_a_user_runs(story: Story) -> None:
     os.chown(other, *(int(one) for one in owner.split(":")))
     assert story.docker.run(container.id, "touch", "/data/made")[0] == 0
     assert not story.told("bind_not_writable")
+
+
+def test_one_that_comes_up_late_is_told_of_as_one_that_was_there(
+    make_ring: MakeRing, tmp_path: Path
+) -> None:
+    host = required("RING_TEST_ROOTLESS_HOST", "a Podman service of a user")
+    early = make_ring(docker_host=host, runtime="podman")
+    early.start()
+    said = _notices(early)
+    assert any("it is rootless" in one for one in said), said
+
+    socket = tmp_path / "late.sock"
+    late = make_ring(docker_host=f"unix://{socket}", runtime="podman", optional=True)
+    late.start()
+    assert "the optional runtime podman is unreachable" in late.log.read_text()
+    assert _notices(late) == []
+    socket.symlink_to(host.removeprefix("unix://"))
+    wait_until(lambda: _notices(late) == said, 40, "all of it is told", late.log.read_text)
+
+
+def _notices(ring: Ring) -> list[str]:
+    """What is amiss with the engine, as the server's log has it."""
+    lines = [line for line in ring.log.read_text().splitlines() if " WARNING " in line]
+    return [line.partition("podman: ")[2] for line in lines if "podman: " in line]
 
 
 def _folder(story: Story, name: str) -> Path:

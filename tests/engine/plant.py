@@ -13,7 +13,7 @@ from ring.runtimes.fake import FakeRuntime
 from tests.engine.bench import AUTHOR, Bench
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from ring.core.model.deployment import Deployment
     from ring.core.plan.view import NameSource, Now, Plan, View
@@ -33,6 +33,7 @@ class Plant:
         machine: Machine | None = None,
         passed: Passed | None = None,
         probe: Probe | None = None,
+        introduced: Iterable[str] = (),
     ) -> None:
         self.bench = bench
         self._numbers = iter(range(1, 10_000))
@@ -40,6 +41,7 @@ class Plant:
         self._machine = machine
         self._passed = passed
         self._probe = probe
+        self._introduced = introduced
         self._stop = asyncio.Event()
         self._build()
 
@@ -58,6 +60,7 @@ class Plant:
             machine=self._machine,
             passed=self._passed,
             probe=self._probe,
+            introduced=self._introduced,
         )
 
     async def start(self) -> asyncio.Task[None]:

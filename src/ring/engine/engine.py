@@ -22,6 +22,7 @@ from ring.engine.journal import Journal
 from ring.engine.keeping.claims import Claims
 from ring.engine.keeping.images import Images
 from ring.engine.keeping.orphans import Orphans
+from ring.engine.observing.introducing import introduce
 from ring.engine.observing.latecomers import Latecomers
 from ring.engine.observing.lost_volumes import LostVolumes
 from ring.engine.observing.observer import Observer
@@ -102,9 +103,12 @@ class Engine:
         probe: Probe | None = None,
         late: Callable[[float], None] = lambda _: None,
         image_policy: Policy | None = None,
+        introduced: Iterable[str] = (),
     ) -> None:
         """passed: is told of every pass that had something to do. probe: runs one health check, in
         place of the engine's own probes. late: is told by how many seconds each of them began late.
+
+        introduced: the runtimes that somebody has logged already what there is to say of.
         """
         self._store = store
         self._runtimes = runtimes
@@ -117,6 +121,7 @@ class Engine:
         self._journal = Journal(store)
         self._poster = Poster()
         self._deliveries = Deliveries(store.webhooks, clock, self._poster, interval_s=interval_s)
+        self._introduced = set(introduced)
         self._latecomers = Latecomers(store, self._spawn)
         self._lost_volumes = LostVolumes(store, self._spawn)
         self.observers: dict[str, Observer] = {
@@ -327,8 +332,16 @@ class Engine:
     def _listed(self, runtime: Runtime, listed: Iterable[Instance]) -> None:
         """All that a runtime holds, whoever made it."""
         found = tuple(listed)
+        self._introduce(runtime)
         self._latecomers.look(runtime, found)
         self._lost_volumes.look(runtime, found)
+
+    def _introduce(self, runtime: Runtime) -> None:
+        """It was away at the start, and answers now."""
+        if runtime.name not in self._introduced:
+            self._introduced.add(runtime.name)
+            with contextlib.suppress(RuntimeError):  # on the way down
+                self._spawn(introduce(runtime))
 
     def _changed(self, deployment_id: DeploymentId) -> None:
         row = self._store.deployment(deployment_id)

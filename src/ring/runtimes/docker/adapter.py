@@ -158,6 +158,10 @@ class DockerRuntime:
     async def ping(self) -> None:
         """Learns what the engine's host can confine with, too, and whose engine it is."""
         await self._connection.ping()
+        await self._learn()
+
+    async def _learn(self) -> None:
+        """Once. Raises Unavailable."""
         await self._modules.learn()
         if self._is_rootless is None:
             try:
@@ -184,9 +188,9 @@ class DockerRuntime:
         return await self._instances.list()
 
     async def events(self, since: datetime | None) -> AsyncIterator[RuntimeEvent]:
-        """An engine that was away at the first ping is asked what it can here, and what a server
-        that was killed has left running in instances is ended."""
-        await self._modules.learn()
+        """An engine that was away at the first ping is asked here what it can and whose it is, and
+        what a server that was killed has left running in instances is ended."""
+        await self._learn()
         await self._commands.end_ownerless()
         following = events.follow(self._connection, since, self._dialect)
         async with contextlib.aclosing(following) as stream:
