@@ -182,6 +182,8 @@ class DockerOutside:
     """A published port also over IPv6, where the instance has no such address."""
     tells_remote_digests = True
     """Those of images that it has not pulled."""
+    compares_by_head = True
+    """A pull asks a registry for no more than the digest of what is here already."""
     tells_as_asked = True
     """Of a container, its options as they were asked for, and not what becomes of them."""
     images_folder = "image"
@@ -320,6 +322,7 @@ class PodmanOutside(DockerOutside):
     tells_signals = False
     serves_ipv6 = False
     tells_remote_digests = False
+    compares_by_head = False
     tells_as_asked = False
     images_folder = "overlay-images"
 

@@ -1,4 +1,8 @@
-"""Images: which one a reference means under its pull policy, and getting it here."""
+"""Images: which one a reference means under its pull policy, and getting it here.
+
+Ring speaks to no registry itself: mirrors, certificates and what may be reached without them are
+the engine's, and its pull compares digests before it fetches anything.
+"""
 
 from __future__ import annotations
 
@@ -156,6 +160,10 @@ class Images:
 
     async def _pull(self, reference: Reference, shown: Reference, login: Login | None) -> bool:
         """False: everything was here by then, as far as the engine tells.
+
+        Of a tag that has not moved it fetches no layer: Docker sends a HEAD for the digest and is
+        done, Podman reads manifest and settings. `GET /distribution/…`, which only Docker has,
+        would ask for more than that, and then a pull be needed all the same where it has moved.
 
         Ends at the first error in the stream. Without `tag` the engine would pull all tags.
 
