@@ -41,6 +41,16 @@ def free_port() -> int:
     raise AssertionError("the count has no end")
 
 
+def free_ports(count: int) -> range:
+    """As many in a row."""
+    first = last = free_port()
+    while last - first + 1 < count:
+        port = free_port()
+        first = first if port == last + 1 else port
+        last = port
+    return range(first, last + 1)
+
+
 def _is_free(port: int) -> bool:
     for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM):
         with socket.socket(socket.AF_INET, kind) as probe:

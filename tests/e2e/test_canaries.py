@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.e2e import receivers
+from tests.e2e.both import ON_BOTH
 from tests.e2e.guarded import PASSWORD, USER, GuardedRegistry
 from tests.e2e.polling import wait_until
 from tests.e2e.receivers import Receiver
@@ -74,6 +75,7 @@ def found(text: str | bytes) -> list[str]:
     return [canary for canary in CANARIES if canary.encode() in content]
 
 
+@ON_BOTH
 def test_no_secret_is_found_anywhere(
     tell: Tell, guarded: GuardedRegistry, receiver: Receiver
 ) -> None:

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import stat
+import subprocess
 import time
 from contextlib import closing
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.contract.outside import missing
 from tests.e2e.both import ON_BOTH
 from tests.e2e.guarded import PASSWORD, USER, GuardedRegistry
 from tests.e2e.polling import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from tests.e2e.conftest import Tell
     from tests.e2e.story import Story
@@ -24,6 +28,7 @@ pytestmark = pytest.mark.engine
 
 VALUE = "$HOME is not expanded 'canary'"
 KEY = {"type": "secret", "source": "key", "destination": "/run/keys/signing"}
+NOBODY = 65534
 MAIN = {"type": "config", "source": "settings", "key": "main", "destination": "/etc/app/main.ini"}
 
 
@@ -71,7 +76,9 @@ def test_a_secret_that_is_written_is_used_at_once(story: Story) -> None:
 
 
 @ON_BOTH
-def test_files_can_be_read_by_anybody_and_written_by_nobody(story: Story) -> None:
+def test_files_can_be_read_by_anybody_inside_and_written_by_nobody(
+    story: Story, tmp_path: Path
+) -> None:
     story.secret("key", VALUE)
     story.config("settings", main="port = 1\n", other="x")
     story.applied(story.worker(volumes=[KEY, MAIN], replicas=2))
@@ -87,6 +94,43 @@ def test_files_can_be_read_by_anybody_and_written_by_nobody(story: Story) -> Non
     files = [one for one in directory.iterdir() if not one.name.startswith(".server-")]
     assert len(files) == 2, "the replicas share them"
     assert {stat.S_IMODE(one.stat().st_mode) for one in files} == {0o444}
+    for file in files:
+        # However far another user of this host may have come: each of the two stops them.
+        for place in (kept(story), directory):
+            assert "Permission denied" in _read_by_another_user(place, file)
+        assert _read_by_another_user(tmp_path, _copied(file, tmp_path / "copy")) == ""
+
+    story.ring.run("deployment", "delete", f"{story.namespace}/web")
+    story.wait_gone()
+    wait_until(lambda: not list(kept(story).iterdir()), 5, "the directory is gone")
+
+
+def _read_by_another_user(place: Path, file: Path) -> str:
+    """What a user without rights is told who is in this place already; empty: they can."""
+    if os.geteuid() != 0:
+        missing("another user has to be taken on: run as root")
+    entered = os.open(place, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        return subprocess.run(
+            ["cat", f"/proc/self/fd/{entered}/{file.relative_to(place)}"],
+            user=NOBODY,
+            group=NOBODY,
+            extra_groups=[],
+            pass_fds=[entered],
+            capture_output=True,
+            text=True,
+            check=False,
+        ).stderr
+    finally:
+        os.close(entered)
+
+
+def _copied(file: Path, folder: Path) -> Path:
+    """With the same mode, in a place that lets everybody in."""
+    folder.mkdir(exist_ok=True)
+    folder.parent.chmod(0o755)
+    folder.chmod(0o755)
+    return Path(shutil.copy(file, folder))
 
 
 def test_files_are_renewed_on_recreation_and_go_with_the_deployment(story: Story) -> None:

@@ -14,7 +14,7 @@ import pytest
 
 from tests.e2e.both import ON_BOTH
 from tests.e2e.polling import wait_until
-from tests.e2e.ring import free_port
+from tests.e2e.ring import free_port, free_ports
 from tests.e2e.story import WEB
 
 if TYPE_CHECKING:
@@ -30,6 +30,18 @@ server.bind(("0.0.0.0", 7))
 while True:
     server.sendto(*server.recvfrom(100))
 """
+
+TARGETS = range(9000, 9003)
+THREE = (
+    "sh",
+    "-c",
+    "".join(
+        f"mkdir /{one}; echo {one} >/{one}/index.html; httpd -p {one} -h /{one}; "
+        for one in TARGETS
+    )
+    + "trap 'exit 0' TERM; while :; do sleep 3600 & wait; done",
+)
+"""Answers on each of TARGETS with its number."""
 
 
 @ON_BOTH
@@ -47,6 +59,31 @@ def test_tcp_ports_answer_and_are_free_after_deletion(story: Story) -> None:
     story.wait_gone()
     for port in ports:
         _bind(port)
+
+
+@ON_BOTH
+def test_a_range_is_published_port_by_port(story: Story) -> None:
+    ports = free_ports(3)
+    published = f"{ports[0]}-{ports[-1]}"
+    manifest = story.worker(command=THREE, ports=[{"published": published, "target": "9000-9002"}])
+    story.applied(manifest)
+    story.wait_whole(1)
+    assert story.row()["ports"] == [
+        {"published": port, "target": target, "host_ip": None, "protocol": "tcp"}
+        for port, target in zip(ports, TARGETS, strict=True)
+    ]
+    for port, target in zip(ports, TARGETS, strict=True):
+        wait_until(partial(_get, port), 10, f"port {port} answers")
+        assert _get(port) == f"{target}"
+    assert "Deployment 'web' unchanged\n" in story.applied(manifest).out
+
+    short = story.worker("short", ports=[{"published": published, "target": "9000-9001"}])
+    status, refused = story.ring.ask("POST", "/deployments", short)
+    assert status == 422
+    assert [(one["code"], one["property_path"]) for one in refused["violations"]] == [
+        ("deployment.ports.range.length_mismatch", "ports[0]")
+    ]
+    assert story.rows("short") == []
 
 
 @ON_BOTH
