@@ -329,6 +329,14 @@ class PodmanOutside(DockerOutside):
     def opened(self, host: str) -> Runtime:
         return podman.open_runtime({"host": host})
 
+    async def bridge_address(self, namespace: str) -> str:
+        """The hardware address that instances know their gateway by."""
+        told = await self.told(f"/v4.0.0/libpod/networks/ring_{namespace}/json")
+        show = ("ip", "-json", "link", "show", "dev", str(told["network_interface"]))
+        process = await asyncio.create_subprocess_exec(*show, stdout=asyncio.subprocess.PIPE)
+        (link,) = json.loads((await process.communicate())[0])
+        return str(link["address"])
+
     async def looks(self, instance_id: InstanceId) -> None:
         """It has timers of systemd do it, which is not here."""
         await self.told(f"/v4.0.0/libpod/containers/{instance_id}/healthcheck")

@@ -76,7 +76,8 @@ async def test_replicas_share_the_deployment_name(
         _, answer = await engine.run(client.id, "nslookup", "web")
         return sum(f"{address}" in answer for address in addresses) == 1
 
-    await eventually(one_is_left)  # Podman's names read their files anew, and are away meanwhile
+    # Podman reads its names anew, and what is asked meanwhile is asked again after 5 s.
+    await eventually(one_is_left, deadline_s=30)
 
 
 async def test_namespaces_do_not_reach_each_other(

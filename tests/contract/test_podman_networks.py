@@ -45,3 +45,22 @@ async def test_namespaces_stay_apart_whatever_ends(
     finally:
         await podman.clean(other.namespace)
         await podman.clean(third.namespace)
+
+
+async def test_a_bridge_keeps_its_address_whatever_ends(
+    podman: PodmanOutside, podman_space: Space
+) -> None:
+    """Who knows the old one finds no names for half a minute."""
+    first = await podman_space.running()
+    # Whose address of its own accord it has: that of its only port.
+    address = await podman.bridge_address(podman_space.namespace)
+    second = await podman_space.running(await podman_space.order("web"))
+    await podman.runtime.remove(first.id)
+    assert await podman.bridge_address(podman_space.namespace) == address
+    await podman.runtime.remove(second.id)  # and the bridge with it
+
+    third = await podman_space.running()
+    address = await podman.bridge_address(podman_space.namespace)
+    await podman_space.running(await podman_space.order("web"))
+    await podman.runtime.remove(third.id)
+    assert await podman.bridge_address(podman_space.namespace) == address

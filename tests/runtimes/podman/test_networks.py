@@ -47,10 +47,14 @@ def trouble(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Why Ring cannot keep networks apart; the last one holds. None while it is empty."""
     reasons: list[str] = []
 
-    async def keep_apart(endpoint: Endpoint, bridge: object) -> str:
+    async def not_ours(endpoint: Endpoint) -> str:
+        return ""
+
+    async def keep_apart(bridge: str) -> str:
         assert bridge == "podman1"
         return reasons[-1] if reasons else ""
 
+    monkeypatch.setattr(networks, "not_ours", not_ours)
     monkeypatch.setattr(networks, "keep_apart", keep_apart)
     return reasons
 
@@ -81,6 +85,17 @@ async def test_what_an_engine_does_not_tell_of_is_not_apart(
     await runtime.ensure_network("shop")
     (lack,) = runtime.shortcomings("shop")
     assert (lack.reason, "no such network" in lack.message) == (NO_ISOLATION, True)
+
+
+@pytest.mark.usefixtures("trouble")
+@pytest.mark.parametrize("told", ['x" }; flush ruleset', "", None, 7, "longer-than-it-may-be"])
+async def test_only_the_name_of_an_interface_is_one(
+    script: Script, runtime: DockerRuntime, told: object
+) -> None:
+    script.say(NETWORK, answer({"network_interface": told, "dns_enabled": True}))
+    await runtime.ensure_network("shop")
+    (lack,) = runtime.shortcomings("shop")
+    assert lack.message.endswith("the engine does not tell its bridge")
 
 
 @pytest.mark.usefixtures("trouble")

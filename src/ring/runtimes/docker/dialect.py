@@ -76,8 +76,18 @@ async def _sound(connection: Connection) -> About:
     return SOUND
 
 
-async def _complete(connection: Connection, network: str) -> tuple[Shortcoming, ...]:
-    return ()
+@dataclass(frozen=True, slots=True)
+class Completed:
+    """A network that has what the engine does not give it, as far as it can have it."""
+
+    shortcomings: tuple[Shortcoming, ...] = ()
+    """What it lacks all the same."""
+    bridge: str = ""
+    """That Ring has to see to: whenever an instance begins, it may have been made anew."""
+
+
+async def _complete(connection: Connection, network: str) -> Completed:
+    return Completed()
 
 
 async def _none(connection: Connection, digest: str) -> str | None:
@@ -123,8 +133,8 @@ class Dialect:
     """A command whose client is gone may begin after it was said to have ended."""
     require_served: Callable[[Connection, Order], Awaitable[None]] = _is_served
     """Raises RuntimeFailure where a port would be published and nobody reach the instance by it."""
-    completed: Callable[[Connection, str], Awaitable[tuple[Shortcoming, ...]]] = _complete
-    """Gives a network what the engine does not, as far as it can: what it lacks all the same."""
+    completed: Callable[[Connection, str], Awaitable[Completed]] = _complete
+    """Gives a network what the engine does not."""
     about: Callable[[Connection], Awaitable[About]] = _sound
     """Takes seconds; never raises."""
 

@@ -123,6 +123,7 @@ class Instances:
             answer = await self._start(instance_id)
         if answer.status not in {HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED}:
             raise await self._refusal(instance_id, answer)
+        await self._networks.keep_bridges()
 
     async def stop(self, instance_id: InstanceId, grace_s: float | None) -> None:
         """See Runtime.stop. The engine counts whole seconds."""

@@ -9,6 +9,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 from ring.core.model.failures import FailureClass
+from ring.network.bridges import Bridges
 from ring.runtimes.base import Gone, RuntimeFailure
 from ring.runtimes.docker import failures, mapping, payload
 from ring.runtimes.docker.dialect import DOCKER
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
     from ring.core.model.ids import InstanceId
     from ring.runtimes.docker.connection import Answer, Connection
-    from ring.runtimes.docker.dialect import Dialect
+    from ring.runtimes.docker.dialect import Completed, Dialect
     from ring.runtimes.docker.payload import Payload
     from ring.runtimes.docker.subnets import Subnets
     from ring.runtimes.shortcomings import Shortcoming
@@ -42,8 +43,9 @@ class Networks:
         self._subnets = subnets
         self._server_id = server_id
         self._dialect = dialect
-        self._known: dict[str, tuple[Shortcoming, ...]] = {}
-        """Namespaces whose network was seen, with what it lacks."""
+        self._known: dict[str, Completed] = {}
+        """By namespace: those that were seen."""
+        self._bridges = Bridges()
         self._locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
 
     async def ensure(self, namespace: str) -> None:
@@ -58,7 +60,8 @@ class Networks:
 
     def shortcomings(self, namespace: str) -> tuple[Shortcoming, ...]:
         """See ring.runtimes.shortcomings.Shortcomings."""
-        return self._known.get(namespace, ())
+        known = self._known.get(namespace)
+        return known.shortcomings if known is not None else ()
 
     async def ensure_again(self, network: str) -> bool:
         """What was remembered of this network is wrong. False: it is not a namespace's."""
@@ -68,6 +71,10 @@ class Networks:
         self._known.pop(namespace, None)
         await self.ensure(namespace)
         return True
+
+    async def keep_bridges(self) -> None:
+        """After an instance was plugged in: the bridge came with it where it was the first."""
+        await self._bridges.keep([one.bridge for one in self._known.values() if one.bridge])
 
     def forget(self) -> None:
         """One was removed: each is looked for again when it is needed next."""
@@ -86,6 +93,7 @@ class Networks:
             raise Gone(answer.message)
         if answer.status != HTTPStatus.OK:
             raise _failed(f"cannot connect instance {instance_id[:12]}", answer)
+        await self.keep_bridges()
 
     async def _connect(
         self, instance_id: InstanceId, namespace: str, aliases: Sequence[str]

@@ -42,24 +42,20 @@ def rules(bridge: str) -> str:
     )
 
 
-async def keep_apart(endpoint: Endpoint, bridge: object) -> str:
+async def keep_apart(bridge: str) -> str:
     """What is on this bridge is not reached from another network, once this returns.
 
-    bridge: its name as the engine tells it. Returns why it cannot be made so, and nothing where it
-    is: then the network has what its backend gives it.
+    bridge: its name as an engine tells it whose networks are ours, see not_ours. Returns why it
+    cannot be made so, and nothing where it is: then the network has what its backend gives it.
     """
-    if why := await _not_ours(endpoint):
-        return why
     program = shutil.which(PROGRAM, path=_PLACES)
     if program is None:
         return f"there is no {PROGRAM}: install the package nftables"
-    if not isinstance(bridge, str) or not bridge.replace("-", "").replace("_", "").isalnum():
-        return "the engine does not tell its bridge"
     return await _loaded(program, rules(bridge))
 
 
-async def _not_ours(endpoint: Endpoint) -> str:
-    """Why this machine's rules are not for its networks, or not for Ring to make."""
+async def not_ours(endpoint: Endpoint) -> str:
+    """Why this machine's rules are not for its networks, or not for Ring to make; else nothing."""
     if endpoint.socket is None:
         return "the engine is on another machine"
     if os.geteuid() != 0:

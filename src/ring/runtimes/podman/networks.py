@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 from ring.runtimes.docker import payload
-from ring.runtimes.podman.isolation import keep_apart
+from ring.runtimes.docker.dialect import Completed
+from ring.runtimes.podman.isolation import keep_apart, not_ours
 from ring.runtimes.shortcomings import NAMELESS, NO_ISOLATION, Shortcoming
 
 if TYPE_CHECKING:
@@ -14,16 +16,23 @@ if TYPE_CHECKING:
 
     from ring.runtimes.docker.connection import Connection
 
+_INTERFACE = re.compile("[A-Za-z0-9_-]{1,15}")
 
-async def completed(connection: Connection, network: str) -> tuple[Shortcoming, ...]:
+
+async def completed(connection: Connection, network: str) -> Completed:
     """See Dialect.completed. Raises Unavailable."""
     answer = await connection.call("GET", f"/libpod/networks/{network}/json")
     if answer.status != HTTPStatus.OK:
-        return tuple(_apart(network, f"the engine does not tell its bridge: {answer.message}"))
+        why = f"the engine does not tell its bridge: {answer.message}"
+        return Completed(tuple(_apart(network, why)))
     told = payload.as_payload(answer.json())
-    trouble = await keep_apart(connection.endpoint, told.get("network_interface"))
+    bridge, trouble = told.get("network_interface"), await not_ours(connection.endpoint)
+    if not isinstance(bridge, str) or not _INTERFACE.fullmatch(bridge):
+        bridge, trouble = "", trouble or "the engine does not tell its bridge"
     names = () if told.get("dns_enabled", True) else (NAMELESS,)
-    return (*_apart(network, trouble), *names)
+    if trouble:
+        return Completed((*_apart(network, trouble), *names))
+    return Completed((*_apart(network, await keep_apart(bridge)), *names), bridge)
 
 
 def _apart(network: str, trouble: str) -> Iterator[Shortcoming]:
