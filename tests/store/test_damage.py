@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from ring.core.model.ledger import Phase, Why
-from ring.core.model.spec import canonical
+from ring.core.model.spec import User, canonical
 from ring.core.model.status import Status
 from ring.core.plan.view import Plan
 from ring.store.specs import UNREADABLE
@@ -53,6 +53,32 @@ def test_a_spec_that_is_no_json_object_shows_its_columns_and_starts_nothing(
     assert found.halt_reason == UNREADABLE
     assert (found.id, found.status, found.created_at) == (row.id, row.status, row.created_at)
     assert row.id in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("written", "acts_as", "told"),
+    [
+        ("never", "Never", False),
+        ("IFNOTPRESENT", "IfNotPresent", False),
+        ("sometimes", "Always", True),
+        ("", "Always", True),
+    ],
+)
+def test_a_pull_policy_that_nobody_writes_now_costs_nothing_else(
+    store: Store, written: str, acts_as: str, told: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    row = accepted(store, config={"user": {"id": 1000}})
+    stored = json.loads(canonical(row.spec))
+    stored["config"]["image_pull_policy"] = written
+    store_spec(store, json.dumps(stored))
+
+    found = reloaded(store, row)
+
+    assert found.spec.pull_policy == acts_as
+    assert found.spec.config is not None
+    assert found.spec.config.user == User(id=1000)
+    assert ("acts as Always" in caplog.text) is told
+    assert "cannot be read" not in caplog.text
 
 
 @pytest.mark.parametrize(

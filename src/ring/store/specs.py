@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import logging
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 from pydantic import ValidationError
 
-from ring.core.model.spec import DeploymentSpec
+from ring.core.model.spec import Config, DeploymentSpec
 from ring.store.decoding import json_value
 
 if TYPE_CHECKING:
@@ -18,6 +18,10 @@ _log = logging.getLogger(__name__)
 
 UNREADABLE = "the stored spec cannot be read; apply the manifest again"
 
+_POLICIES = {
+    policy.lower(): policy
+    for policy in get_args(Config.model_fields["image_pull_policy"].annotation)
+}
 _COLUMNS = ("name", "namespace", "runtime", "image", "kind", "replicas")
 
 
@@ -34,6 +38,7 @@ def load(row: sqlite3.Row) -> tuple[DeploymentSpec, str | None]:
     columns = {column: row[column] for column in _COLUMNS}
     members = _members(row["spec"])
     if members is not None:
+        _mend_policy(members, row["id"])
         spec = _without_damage({**columns, **members}, columns, row["id"])
         if spec is not None:
             return spec, None
@@ -48,6 +53,18 @@ def _members(text: str | bytes) -> dict[str, Any] | None:
     except ValueError:
         return None
     return value if isinstance(value, dict) else None
+
+
+def _mend_policy(members: dict[str, Any], deployment_id: str) -> None:
+    """Reads the pull policy in any case, and another word as none: for its sake the rest of
+    `config` is not given up."""
+    config = members.get("config")
+    if not isinstance(config, dict) or not isinstance(config.get("image_pull_policy"), str):
+        return
+    policy = _POLICIES.get(config["image_pull_policy"].lower())
+    if policy is None:
+        _log.warning("deployment %s: its stored image_pull_policy acts as Always", deployment_id)
+    members["config"] = {**config, "image_pull_policy": policy or "Always"}
 
 
 def _without_damage(
