@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import pytest
 
@@ -19,9 +19,12 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.anyio
 
 
-async def test_a_busy_port_is_named_and_its_holder_stays(space: Space, runtime: Runtime) -> None:
+@pytest.mark.parametrize("protocol", ["tcp", "udp"])
+async def test_a_busy_port_is_named_and_its_holder_stays(
+    space: Space, runtime: Runtime, protocol: Literal["tcp", "udp"]
+) -> None:
     published = random.randrange(20000, 30000)
-    ports = (Port(published=published, target=80),)
+    ports = (Port(published=published, target=80, protocol=protocol),)
     holder = await space.running(await space.order("holder", ports=ports))
     contender = await runtime.create(await space.order("contender", ports=ports))
 

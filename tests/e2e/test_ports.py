@@ -136,6 +136,7 @@ def test_a_taken_port_never_runs_and_does_not_disturb_its_holder(story: Story) -
     wait_until(lambda: _get(port) == late.id[:12], 10, "the port has a new holder")
 
 
+@ON_BOTH
 def test_a_port_that_another_program_holds_is_named_and_taken_once_it_is_free(
     story: Story,
 ) -> None:

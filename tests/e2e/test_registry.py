@@ -22,10 +22,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tests.e2e.conftest import Tell
+    from tests.e2e.outside import Container
     from tests.e2e.story import Story
 
 pytestmark = pytest.mark.engine
 
+ALWAYS = {"image_pull_policy": "Always"}
 LAYER_BYTES = 4 * 1024 * 1024
 
 
@@ -63,8 +65,8 @@ def _pushed(story: Story, registry: str, way: RegistryProxy, change: str = "") -
     return f"{way.address}/{story.namespace}/big:1"
 
 
-def _sleeper(story: Story, image: str, replicas: int = 1) -> dict[str, object]:
-    return story.worker(image=image, command=["/busybox", "sleep", "3600"], replicas=replicas)
+def _sleeper(story: Story, image: str, name: str = "web", **fields: object) -> dict[str, object]:
+    return story.worker(name, image=image, command=["/busybox", "sleep", "3600"], **fields)
 
 
 @ON_BOTH
@@ -123,6 +125,49 @@ def test_a_pull_that_is_cut_in_a_layer_is_told_and_tried_again(
         assert f"Failed to pull image '{image}'" in one.message
         assert "EOF" in one.message
     assert story.created() == 2
+
+
+@ON_BOTH
+def test_a_crash_needs_no_registry_and_a_moved_tag_is_for_the_next_row(
+    story: Story, registry: str, way: RegistryProxy
+) -> None:
+    image = _pushed(story, registry, way)
+    manifest = _sleeper(story, image, config=ALWAYS)
+    story.applied(manifest)
+    (first,) = story.wait_whole(1)
+    digest = story.row()["image_digest"]
+    way.close()
+    assert _healed(story, first).image_id == first.image_id
+
+    way.open()
+    assert _pushed(story, registry, way) == image
+    (second,) = story.containers()
+    assert _healed(story, second).image_id == first.image_id
+    assert story.row()["image_digest"] == digest
+    assert story.told("image_pull_back_off") == []
+
+    story.applied(manifest, flags=("--redeploy",))
+    (renewed,) = story.wait_whole(1)
+    moved = story.row()["image_digest"]
+    assert moved != digest
+    assert renewed.image_id != first.image_id
+
+    # a digest that is here is asked of nobody
+    way.close()
+    exact = f"{image.rpartition(':')[0]}@{moved}"
+    story.applied(_sleeper(story, exact, "exact", config=ALWAYS))
+    (container,) = story.wait_whole(1, "exact")
+    assert container.image_id == renewed.image_id
+    assert story.row("exact")["image_digest"] == moved
+
+
+def _healed(story: Story, container: Container) -> Container:
+    """The one in place of it once it has crashed."""
+    made = story.created()
+    story.crash(container.id)
+    wait_until(lambda: story.created() == made + 1, 20, "it is healed", story.account)
+    (healed,) = story.wait_whole(1)
+    return healed
 
 
 def test_a_pull_that_stalls_is_given_up_and_delays_no_other(
