@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.e2e.both import ON_BOTH
 from tests.e2e.polling import wait_until
 from tests.e2e.ring import program
 from tests.e2e.story import STEADY
@@ -69,6 +70,7 @@ def wait_for(into: Path, text: str, within_s: float = 10.0) -> None:
     wait_until(lambda: text in into.read_text(), within_s, f"'{text}' is shown", into.read_text)
 
 
+@ON_BOTH
 def test_the_lines_of_every_instance(story: Story) -> None:
     story.applied(story.worker(replicas=2, command=list(TALKER)))
     first, second = story.wait_whole(2)

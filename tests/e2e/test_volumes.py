@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.engine
 
 
+@ON_BOTH
 def test_a_read_only_folder_can_be_read_and_not_written(story: Story, tmp_path: Path) -> None:
     folder = tmp_path / "shared"
     folder.mkdir()
