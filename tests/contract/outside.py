@@ -11,6 +11,7 @@ from urllib.parse import quote, urlencode
 import aiohttp
 import pytest
 
+from ring.core.model.ids import InstanceId
 from ring.runtimes import docker, podman
 from ring.runtimes.base import Executed
 from ring.runtimes.docker.dialect import DOCKER
@@ -20,7 +21,6 @@ from ring.runtimes.podman.dialect import PODMAN
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
 
-    from ring.core.model.ids import InstanceId
     from ring.core.model.logs import Stream
     from ring.runtimes.base import Runtime
 
@@ -67,6 +67,10 @@ class Outside(Protocol):
 
     async def renames(self, instance_id: InstanceId, name: str) -> None:
         """Somebody gives it another name."""
+        ...
+
+    async def copies(self, instance_id: InstanceId, name: str) -> InstanceId:
+        """Somebody commits an image of it, and runs another one of that under this name."""
         ...
 
     async def removes_network(self, namespace: str) -> None:
@@ -136,6 +140,9 @@ class FakeOutside:
     async def renames(self, instance_id: InstanceId, name: str) -> None:
         self.engine.rename_by_hand(instance_id, name)
 
+    async def copies(self, instance_id: InstanceId, name: str) -> InstanceId:
+        return self.engine.copy_by_hand(instance_id, name)
+
     async def removes_network(self, namespace: str) -> None:
         self.engine.remove_network_by_hand(f"ring_{namespace}")
 
@@ -193,6 +200,8 @@ class DockerOutside:
         self.host = host
         self.image = image
         self.runtime: Runtime = self.opened(host)
+        self._images: list[str] = []
+        """Committed here."""
         scheme, _, rest = host.partition("://")
         self._session = aiohttp.ClientSession(
             "http://engine" if scheme == "unix" else f"http://{rest}",
@@ -272,6 +281,19 @@ class DockerOutside:
     async def renames(self, instance_id: InstanceId, name: str) -> None:
         await self._done(f"/containers/{instance_id}/rename", {"name": name})
 
+    async def copies(self, instance_id: InstanceId, name: str) -> InstanceId:
+        status, text = await self.ask(
+            "POST", "/commit", {"container": instance_id, "repo": name}, {}
+        )
+        assert status == 201, text
+        self._images.append(f"{name}:latest")
+        order = {"Image": f"{name}:latest", "HostConfig": {"NetworkMode": "none"}}
+        status, text = await self.ask("POST", "/containers/create", {"name": name}, order)
+        assert status == 201, text
+        copy = InstanceId(json.loads(text)["Id"])
+        await self._done(f"/containers/{copy}/start")
+        return copy
+
     async def removes_network(self, namespace: str) -> None:
         told = await self.told(f"/networks/ring_{namespace}")
         containers = told["Containers"]
@@ -308,6 +330,8 @@ class DockerOutside:
         label = {"label": [f"ring.namespace={namespace}"]}
         for container in await self.listed("/containers/json", label):
             await self.ask("DELETE", f"/containers/{container['Id']}", {"force": "1", "v": "1"})
+        for image in self._images:
+            await self.ask("DELETE", f"/images/{image}", {"force": "1"})
         for network in await self.listed("/networks", {"name": [f"^ring_{namespace}$"]}):
             await self.ask("DELETE", f"/networks/{network['Id']}")
         for volume in await self.listed("/volumes", label):

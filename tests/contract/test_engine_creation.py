@@ -75,6 +75,7 @@ async def test_labels_command_and_environment(engine_space: Space, engine: Docke
         "ring.name": "web",
         "ring.kind": "worker",
         "ring.server": "server-a",
+        "ring.instance": order.name,
         "ring.image": instance.image_digest,
         "ring.network": f"ring_{engine_space.namespace}",
     }

@@ -78,7 +78,23 @@ async def test_a_renamed_instance_is_the_same_one_under_another_name(
     found = await runtime.find(name)
     assert found is not None
     assert (found.id, found.deployment_id) == (instance.id, instance.deployment_id)
+    assert found.made_as == instance.name
     assert (await listed(runtime, instance.id)).name == name
+
+
+async def test_every_look_tells_a_copy_from_what_it_was_made_of(
+    space: Space, outside: Outside, runtime: Runtime
+) -> None:
+    """It has all labels: but only the original has, or had, the name that they tell."""
+    original = await space.running()
+    name = space.fresh_name()
+    copy = await outside.copies(original.id, name)
+    for seen in (await listed(runtime, copy), await runtime.inspect(copy)):
+        assert (seen.name, seen.made_as, seen.has_other_name) == (name, original.name, True)
+        assert (seen.deployment_id, seen.server_id) == (original.deployment_id, original.server_id)
+        assert seen.is_live
+    for seen in (await listed(runtime, original.id), await runtime.inspect(original.id)):
+        assert (seen.made_as, seen.has_other_name) == (original.name, False)
 
 
 @pytest.mark.parametrize("whole", [False, True], ids=["one instance", "the network"])

@@ -28,6 +28,7 @@ INSTANCE = Instance(
     State.RUNNING,
     datetime(2027, 3, 2, tzinfo=UTC),
 )
+OTHER = InstanceName("shop_web_2")
 NETWORK = HeldNetwork("n1", "ring_old", "old", "ours")
 VOLUME = HeldVolume("ledger", "shop", "ours")
 NOTHING = Held("docker", (), (), (), ())
@@ -45,6 +46,8 @@ def found(held: Held) -> list[Orphan]:
         (replace(INSTANCE, server_id="theirs"), []),
         (replace(INSTANCE, deployment_id=DeploymentId("row")), []),
         (replace(INSTANCE, deployment_id=DeploymentId("purged")), []),
+        (replace(INSTANCE, deployment_id=DeploymentId("purged"), made_as=INSTANCE.name), []),
+        (replace(INSTANCE, deployment_id=DeploymentId("purged"), made_as=OTHER), [None]),
     ],
 )
 def test_instances(instance: Instance, kept: list[str | None]) -> None:

@@ -184,15 +184,22 @@ class Docker:
         assert pid > 0, f"{container_id[:12]} has ended; a signal to 0 would reach these tests"
         return pid
 
-    def create(self, image: str, command: Sequence[str], labels: Mapping[str, str]) -> str:
-        """A container that nobody asked Ring for; its id."""
+    def create(
+        self, image: str, command: Sequence[str], labels: Mapping[str, str], name: str = ""
+    ) -> str:
+        """A container that nobody asked Ring for; its id. Without a name the engine gives one."""
         body = {
             "Image": image,
             "Cmd": list(command),
             "Labels": dict(labels),
             "HostConfig": {"NetworkMode": "none"},
         }
-        return str(self.told("POST", "/containers/create", body=body)["Id"])
+        query = {"name": name} if name else None
+        return str(self.told("POST", "/containers/create", query, body)["Id"])
+
+    def commit(self, container_id: str, image: str) -> None:
+        """`docker commit`: an image of a container, with its labels."""
+        self.told("POST", "/commit", {"container": container_id, "repo": image}, {})
 
     def start(self, container_id: str) -> None:
         self.told("POST", f"/containers/{container_id}/start")

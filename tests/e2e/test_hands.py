@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.e2e.both import ON_BOTH
 from tests.e2e.polling import wait_until
 from tests.e2e.ring import free_port
 from tests.e2e.story import STEADY, WEB
@@ -24,12 +25,15 @@ pytestmark = pytest.mark.engine
 
 
 @pytest.fixture
-def strangers(docker: Docker) -> Iterator[list[str]]:
-    """Ids of containers that Ring must not touch; removed at the end."""
+def strangers(engine: Docker) -> Iterator[list[str]]:
+    """Ids of containers that Ring must not touch; removed at the end, with images made for them."""
     made: list[str] = []
     yield made
     for one in made:
-        docker.remove(one)
+        image = engine.inspect(one)["Config"]["Image"]
+        engine.remove(one)
+        if "-copy" in image:
+            engine.remove_images([image])
 
 
 def test_a_container_that_is_removed_is_replaced_and_not_counted(story: Story) -> None:
@@ -152,6 +156,39 @@ def test_a_rename_while_the_server_is_away_is_followed(story: Story) -> None:
     wait_until(lambda: story.told("container_renamed"), 10, "the new name is told")
     assert {one.id for one in story.wait_whole(1)} == {only.id}
     assert story.created() == 1
+
+
+@ON_BOTH
+def test_a_copy_of_a_container_is_left_alone(tell: Tell, strangers: list[str]) -> None:
+    story = tell(interval_s=1)
+    story.applied(story.worker())
+    (original,) = story.wait_whole(1)
+    image = f"{story.namespace}-copy"
+    story.docker.commit(original.id, image)
+    copy = story.docker.create(f"{image}:latest", STEADY, {}, name=f"{story.namespace}-mine")
+    strangers.append(copy)
+    story.docker.start(copy)
+    named = f"container {story.namespace}-mine on {story.runtime} carries the labels of instance"
+    wait_until(lambda: named in story.ring.log.read_text(), 10, "the log names it")
+    assert story.status() == "running"
+    assert [one["id"] for one in story.row()["instances"]] == [original.id]
+
+    # neither in place of the original, nor by a server that begins anew
+    story.docker.remove(original.id)
+    wait_until(lambda: len(story.watch.noted("start")) == 3, 10, "a replacement is there")
+    assert story.ring.stop() == 0
+    story.ring.start()
+    wait_until(lambda: len(story.row()["instances"]) == 1, 10, "the replacement is known")
+    assert story.ids() - {copy} == {one["id"] for one in story.row()["instances"]}
+    assert story.ring.log.read_text().count(named) == 2, "once for each start"
+
+    # and not when the deployment goes
+    assert story.ring.run("deployment", "delete", f"{story.namespace}/web").code == 0
+    wait_until(lambda: not story.rows(), 30, "the row is gone", story.account)
+    alone = f"instance {story.namespace}-mine on {story.runtime} carries this server's label"
+    wait_until(lambda: alone in story.ring.log.read_text(), 10, "the log names it again")
+    assert story.ids() == {copy}
+    assert story.docker.inspect(copy)["State"]["Running"] is True
 
 
 def test_a_container_that_is_taken_off_its_network_is_connected_again(story: Story) -> None:

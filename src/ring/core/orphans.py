@@ -119,12 +119,12 @@ def of_files(
 
 
 def _instances(known: Known, held: Held) -> Iterator[Orphan]:
-    """Those of a row that was purged lately go by themselves."""
+    """Those of a row that was purged lately go by themselves; not what may be somebody's copy."""
     for instance in held.instances:
         owner = instance.deployment_id
         if owner in known.deployments or not _may_be_ours(known, instance):
             continue
-        if instance.server_id and owner in known.purged:
+        if instance.server_id and owner in known.purged and not instance.has_other_name:
             continue
         kept = None if instance.server_id else NOBODYS
         why = f"no deployment {owner} is known"

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
+
 from ring.core.model.ids import InstanceId, InstanceName
+from ring.core.model.ledger import Phase
 from ring.core.model.observed import State
 from ring.engine.observing.observer import DETACHED_S
 from ring.runtimes.base import Detached
@@ -82,6 +85,46 @@ def test_an_instance_under_another_name_is_the_same_instance() -> None:
         await bench.idle()
         assert watch.only(row).exit is not None
         assert await watch.reasons(row) == ["container_died"]
+
+    bench.run(main())
+
+
+@pytest.mark.parametrize("known", ["by its id", "by the name it was announced with", "not"])
+def test_another_name_is_a_copys_where_the_ledger_does_not_say_otherwise(
+    known: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    bench = Bench()
+
+    async def main() -> None:
+        row = await bench.accept()
+        entry = await bench.entry(row, Phase.CREATING)
+        instance = bench.running(bench.order(row, entry.name))
+        if known != "by the name it was announced with":
+            instance_id = instance.id if known == "by its id" else InstanceId("another")
+            await bench.put(replace(entry, instance_id=instance_id, phase=Phase.LIVE))
+        bench.engine.rename_by_hand(instance.id, "favourite")
+        watch = Watch(bench)
+        await watch.follow()
+        seen = [] if known == "not" else [instance.id]
+        assert [one.id for one in watch.listing(row).instances.values()] == seen
+        await bench.wait(11)
+        assert watch.listings == 2
+
+    bench.run(main())
+    said = [record.message for record in caplog.records if "favourite" in record.message]
+    assert len(said) == (known == "not")
+
+
+def test_what_was_made_before_the_name_was_written_on_it_is_taken_under_any_name() -> None:
+    bench = Bench()
+
+    async def main() -> None:
+        row, instance = await one_live(bench)
+        bench.engine.containers[instance.id].instance = replace(instance, made_as=None)
+        bench.engine.rename_by_hand(instance.id, "favourite")
+        watch = Watch(bench)
+        await watch.follow()
+        assert watch.only(row).id == instance.id
 
     bench.run(main())
 

@@ -45,6 +45,22 @@ def test_an_instance_of_a_purged_row_is_removed() -> None:
     bench.run(main())
 
 
+def test_a_copy_of_an_instance_of_a_purged_row_is_left_alone(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    bench = Bench()
+
+    async def main() -> None:
+        row = await purged(bench)
+        original = bench.running(bench.order(row, bench.name()))
+        copy = bench.engine.copy_by_hand(original.id, "mine")
+        await look(bench, Latecomers(bench.store, bench.spawn))
+        assert [one.id for one in bench.live()] == [copy]
+
+    bench.run(main())
+    assert "instance mine on docker" in caplog.text
+
+
 def test_what_nobody_knows_any_more_has_the_grace_that_it_was_made_with() -> None:
     bench = Bench()
     graces: list[float | None] = []

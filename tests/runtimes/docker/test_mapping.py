@@ -88,6 +88,7 @@ def test_the_whole_create_body() -> None:
             "ring.name": "web",
             "ring.kind": "worker",
             "ring.server": "s-1",
+            "ring.instance": "shop_web_0a1b2c3d",
             "ring.image": "sha256:" + "a" * 64,
             "ring.network": "ring_shop",
         },
@@ -291,10 +292,18 @@ def test_a_listed_container() -> None:
     assert instance.exit is None
 
 
+@pytest.mark.parametrize(("label", "made_as"), [("shop_web_1", "shop_web_1"), ("", None)])
+def test_the_name_that_a_container_was_made_under(label: str, made_as: str | None) -> None:
+    told = {"Labels": {labels.INSTANCE: label}}
+    assert mapping.listed({**LISTED, **told}).made_as == made_as
+    assert mapping.inspected({**INSPECTED, "Config": told}).made_as == made_as
+
+
 def test_a_container_of_unknown_origin() -> None:
     instance = mapping.listed({**LISTED, "Names": None, "Labels": None, "NetworkSettings": None})
     assert instance.name == ID[:12]
     assert (instance.deployment_id, instance.server_id, instance.address) == ("", "", None)
+    assert instance.made_as is None
 
 
 @pytest.mark.parametrize(

@@ -17,13 +17,17 @@ NAMESPACE: Final = "ring.namespace"
 NAME: Final = "ring.name"
 KIND: Final = "ring.kind"
 SERVER: Final = "ring.server"
+INSTANCE: Final = "ring.instance"
+"""The name it was made under, which a container made of its image has as well."""
 # Not every engine's listing tells these.
 IMAGE: Final = "ring.image"
 """The digest of the image it was made of; may be empty."""
 NETWORK: Final = "ring.network"
 """The network that it was made on, as the engine is told it."""
 
-OWN: Final = frozenset({DEPLOYMENT, MANAGED, NAMESPACE, NAME, KIND, SERVER, IMAGE, NETWORK})
+OWN: Final = frozenset(
+    {DEPLOYMENT, MANAGED, NAMESPACE, NAME, KIND, SERVER, INSTANCE, IMAGE, NETWORK}
+)
 
 
 def own_among(keys: Iterable[str]) -> tuple[str, ...]:

@@ -56,8 +56,15 @@ class Instance:
     """Made for it alone, by the runtime's own names for them; told by `create` and `inspect`."""
     image_digest: str | None = None
     """`sha256:…`: what the image it was made of is pinned by (see runtimes.base.Image)."""
+    made_as: InstanceName | None = None
+    """The name that it, or whatever it is a copy of, was made under; None: nothing tells."""
     exit: Exit | None = None
     """None although `state` is exited: a listing does not tell; `inspect` does."""
+
+    @property
+    def has_other_name(self) -> bool:
+        """Somebody has renamed it, or made it of an instance: only its id tells which."""
+        return self.made_as not in {None, self.name}
 
     @property
     def is_live(self) -> bool:

@@ -1,7 +1,8 @@
 """Instances of this server whose row was purged: removed when they turn up after all.
 
 Only those that carry our server id and the id of a row purged lately; an instance of an unknown
-deployment may be another Ring's and is never touched.
+deployment may be another Ring's and is never touched, and what has not the name that it was made
+under may be somebody's copy of one.
 """
 
 from __future__ import annotations
@@ -42,7 +43,8 @@ class Latecomers:
                 continue
             if self._store.deployment(instance.deployment_id) is not None:
                 continue
-            if self._store.is_tombstone(instance.deployment_id):
+            is_late = self._store.is_tombstone(instance.deployment_id)
+            if is_late and not instance.has_other_name:
                 if instance.name not in self._leaving:
                     self._leaving.add(instance.name)
                     self._spawn(self._remove(runtime, instance))

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, assert_never
 from ring.core.model.events import EventDraft, Level
 from ring.core.model.ledger import Phase
 from ring.core.model.observed import Exit, Instance, Listing, State, Unknown
+from ring.engine.observing.copies import Copies
 from ring.engine.observing.known import Known, Table
 from ring.runtimes.base import (
     CameUp,
@@ -102,6 +103,7 @@ class Observer:
         told this again, and was not listed for either, proves nothing to the next stream."""
         self._unbroken = asyncio.Event()
         """This stream has told that again: nothing was missed in between."""
+        self._copies = Copies(runtime.name, store, lambda one: self._table.get(one) is not None)
         self._refresh = asyncio.Event()
         self._credit = (ASKED_AT_ONCE, clock.mono())
         """Listings that may be asked for at once, and when that was true."""
@@ -281,8 +283,8 @@ class Observer:
         if self._away is not None and self._away.tried:
             log.info("the %s runtime answers again", self.runtime.name)
         taken = tuple(listed)
-        ours = [one for one in taken if one.server_id == self._store.server_id]
-        self._table.take(ours, asked_at, missed=missed)
+        own = (one for one in taken if one.server_id == self._store.server_id)
+        self._table.take(self._copies.without(own), asked_at, missed=missed)
         self._unbroken.set()
         self._away = None
         self._taken_at = asked_at

@@ -157,6 +157,7 @@ def labels_of(order: Order) -> dict[str, str]:
         labels.NAME: spec.name,
         labels.KIND: spec.kind,
         labels.SERVER: order.server_id,
+        labels.INSTANCE: order.name,
         labels.IMAGE: order.image.digest or "",
         labels.NETWORK: network_mode(spec),
     }
@@ -272,6 +273,7 @@ def _instance(
     anonymous_volumes: tuple[str, ...] = (),
     end: Exit | None = None,
 ) -> Instance:
+    made_as = written.get(labels.INSTANCE)
     return Instance(
         id=InstanceId(instance_id),
         name=InstanceName(name),
@@ -283,6 +285,7 @@ def _instance(
         is_attached=is_attached,
         image_digest=written.get(labels.IMAGE) or image_digest,
         anonymous_volumes=anonymous_volumes,
+        made_as=InstanceName(made_as) if made_as else None,
         exit=end,
     )
 

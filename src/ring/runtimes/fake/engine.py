@@ -165,6 +165,23 @@ class FakeEngine:
             container.instance = replace(container.instance, state=State.RUNNING)
             self._emit(CameUp(*_who(container.instance), self._tick()))
 
+    def copy_by_hand(self, instance_id: InstanceId, name: str) -> InstanceId:
+        """Somebody makes an image of it, and runs another one of that: with its labels."""
+        container = self.containers[instance_id]
+        self._count += 1
+        copy = replace(
+            container.instance,
+            id=InstanceId(f"{self._count:012x}{self._count:052x}"),
+            name=InstanceName(name),
+            state=State.CREATED,
+            created_at=self._tick(),
+            anonymous_volumes=(),
+            exit=None,
+        )
+        self.containers[copy.id] = replace(container, instance=copy, lines=[])
+        self.start(copy.id)
+        return copy.id
+
     def rename_by_hand(self, instance_id: InstanceId, name: str) -> None:
         """Somebody gives it another name. Engines that tell this say too little to act on."""
         container = self.containers[instance_id]
@@ -239,6 +256,7 @@ class FakeEngine:
                 f"{self._count:060x}{number:04x}" for number in range(self.image_volumes)
             ),
             image_digest=order.image.digest,
+            made_as=order.name,
         )
         self.volumes.update(instance.anonymous_volumes)
         self.containers[instance.id] = Container(
