@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 
 from ring.core.model.failures import FailureClass
-from ring.core.model.ids import DeploymentId
+from ring.core.model.ids import DeploymentId, InstanceName
 from ring.core.model.operations import StartInstance
 from ring.core.model.status import Status
 from ring.core.plan.view import Limits
@@ -104,6 +105,71 @@ def test_a_crash_is_healed_at_once_and_forgiven_after_a_while(forged: int | None
         await bench.wait(11)
         assert bench.now(row).restart_count == 0
         assert bench.reasons(row)[-1] == "restart_count_reset"
+
+    bench.run(main())
+
+
+@pytest.mark.parametrize("killed", [False, True])
+def test_names_that_are_somebody_elses_cost_nothing_and_each_is_stored_before_it_is_tried(
+    killed: bool,
+) -> None:
+    bench = Bench()
+
+    async def main() -> None:
+        plant = Plant(bench)
+        task = await plant.start()
+        row = await bench.accept()
+        names = [InstanceName(f"media_web_{number:08x}") for number in (1, 2, 3)]
+        theirs = [
+            bench.made(replace(bench.order(row, name), deployment_id=DeploymentId("theirs")))
+            for name in names
+        ]
+        bench.held.hold("create")
+        plant.engine.wake(row.key)
+        for name in names:
+            await bench.idle()
+            assert [request.about for request in bench.held.requests] == [name]
+            assert set(bench.store.ledger(row.key)) == {name}
+            if killed:
+                bench.held.requests.clear()  # it never gets there
+                await plant.kill(task)
+                task = await plant.start()
+            bench.held.requests.pop().perform()
+        await bench.idle()
+        bench.held.release()
+        await bench.wait(1)
+        (live,) = bench.live()
+        assert live.deployment_id == row.id
+        assert bench.now(row).status is Status.RUNNING
+        assert bench.now(row).restart_count == 0
+        assert "instance_creation_failed" not in bench.reasons(row)
+        assert [bench.engine.inspect(one.id) for one in theirs] == theirs
+
+    bench.run(main())
+
+
+def test_a_copy_of_an_instance_is_left_alone_whatever_becomes_of_the_deployment() -> None:
+    bench = Bench()
+
+    async def main() -> None:
+        plant = Plant(bench)
+        task = await plant.start()
+        row = await plant.apply()
+        await bench.wait(1)
+        (original,) = bench.live()
+        copy = bench.engine.copy_by_hand(original.id, "mine")
+        await bench.wait(11)
+        assert ids(plant.engine.instances(row.id)) == {original.id}
+        bench.engine.remove_by_hand(original.id)
+        await bench.wait(11)
+        await plant.kill(task)
+        await plant.start()
+        await bench.wait(1)
+        assert len(plant.engine.instances(row.id)) == 1
+        await plant.delete(row)
+        await bench.wait(31)
+        assert bench.store.deployment(row.id) is None
+        assert ids(bench.live()) == {copy}
 
     bench.run(main())
 

@@ -41,7 +41,9 @@ HALF_A_DAY_S = 43_200.0
 RETRIED = [
     kind
     for kind, treatment in TREATMENT.items()
-    if treatment.disposition is Disposition.RETRY and treatment.status is not None
+    if treatment.disposition is Disposition.RETRY
+    and treatment.status is not None
+    and kind is not FailureClass.NAME_TAKEN
 ]
 
 
@@ -210,6 +212,71 @@ def test_a_retried_failure_counts_and_shows_its_status(kind: FailureClass) -> No
     assert scene.now(row).restart_count == 1
     assert scene.now(row).halt_reason is None
     assert len(actions(made, StartInstance)) == 1  # the first failure is tried again at once
+
+
+def test_a_name_that_is_taken_is_drawn_anew_and_nothing_has_failed() -> None:
+    scene, _ = failed(FailureClass.NAME_TAKEN)
+    taken = set(scene.ledger)
+    made = scene.step()
+    (start,) = actions(made, StartInstance)
+    assert start.names_taken == 1
+    assert start.name not in taken
+    assert [entry.name for entry in made.put_entries] == [start.name]
+    assert set(made.drop_entries) == taken
+    assert (made.events, made.rows) == ((), ())
+
+
+def test_the_fourth_name_that_is_taken_in_a_row_is_a_failure() -> None:
+    scene, row = failed(FailureClass.NAME_TAKEN)
+    for taken in (1, 2, 3):
+        made = scene.step()
+        assert [start.names_taken for start in actions(made, StartInstance)] == [taken]
+        assert scene.now(row) == row
+        scene.refused(scene.flying(StartInstance)[0], FailureClass.NAME_TAKEN)
+    made = scene.step()
+    assert told(made) == [(Level.ERROR, "instance_creation_failed", "docker")]
+    assert scene.now(row).status is Status.CREATE_CONTAINER_ERROR
+    assert scene.now(row).restart_count == 1
+    assert [start.names_taken for start in actions(made, StartInstance)] == [0]
+
+
+def test_only_the_instance_whose_name_is_taken_is_started_anew() -> None:
+    scene = Scene()
+    row = scene.row(Status.RUNNING, replicas=3)
+    kept = scene.up(row)
+    taken, other = (starting(scene, row) for _ in range(2))
+    scene.refused(taken, FailureClass.NAME_TAKEN)
+    made = scene.step()
+    assert len(actions(made, StartInstance)) == 1
+    names = {entry.name for entry in scene.ledger.values()}
+    assert {kept.name, other.action.name} < names
+    assert (len(names), taken.action.name in names) == (3, False)
+
+
+def test_the_attempt_of_a_crash_loop_whose_name_is_taken_is_still_the_attempt() -> None:
+    scene = Scene()
+    row = scene.row(Status.CRASH_LOOP_BACK_OFF, restart_count=5, was_running=True)
+    entry = scene.entry(row, Phase.CREATING, reason=Why.ATTEMPT)
+    operation = scene.in_flight(StartInstance(row.id, entry.name))
+    scene.refused(operation, FailureClass.NAME_TAKEN)
+    made = scene.step()
+    assert [(e.phase, e.reason) for e in made.put_entries] == [(Phase.CREATING, Why.ATTEMPT)]
+    assert scene.now(row) == row
+
+
+@pytest.mark.parametrize("gone", ["deleted", "halted", "not wanted"])
+def test_no_name_is_drawn_for_what_is_not_to_be_any_more(gone: str) -> None:
+    scene = Scene()
+    row = scene.row(
+        Status.DELETED if gone == "deleted" else Status.RUNNING,
+        replicas=0 if gone == "not wanted" else 1,
+        halt_reason="exit code 127" if gone == "halted" else None,
+    )
+    scene.refused(starting(scene, row), FailureClass.NAME_TAKEN)
+    made = scene.step()
+    assert actions(made, StartInstance) == []
+    assert scene.ledger == {}
+    assert "instance_creation_failed" not in reasons(made)
 
 
 def test_a_failure_shows_with_other_instances_live() -> None:

@@ -351,7 +351,7 @@ def test_a_name_that_is_somebody_elses_is_a_failure_and_theirs_is_left_alone() -
         name = bench.name()
         theirs = bench.running(bench.order(other, name))
         result = await shop.start(row, name)
-        message = failed(result, FailureClass.OTHER, clean=True)
+        message = failed(result, FailureClass.NAME_TAKEN, clean=True)
         assert "is in use" in message
         assert [one.id for one in bench.live()] == [theirs.id]
 
@@ -371,7 +371,38 @@ def test_a_name_that_was_taken_and_is_free_again_is_a_failure() -> None:
         await bench.idle()
         bench.engine.remove(taken.id)
         bench.held.release()
-        failed(await task, FailureClass.OTHER, clean=True)
+        failed(await task, FailureClass.NAME_TAKEN, clean=True)
+
+    bench.run(main())
+
+
+def test_a_name_that_a_copy_of_an_instance_has_is_taken_and_the_copy_is_left_alone() -> None:
+    bench = Bench()
+
+    async def main() -> None:
+        shop = Shop(bench)
+        row = await bench.accept()
+        original = bench.running(bench.order(row, bench.name()))
+        name = bench.name()
+        copy = bench.engine.copy_by_hand(original.id, name)
+        failed(await shop.start(row, name), FailureClass.NAME_TAKEN, clean=True)
+        assert [one.id for one in bench.live()] == [original.id, copy]
+
+    bench.run(main())
+
+
+def test_a_resumed_start_whose_name_is_somebody_elses_does_not_start_theirs() -> None:
+    bench = Bench()
+
+    async def main() -> None:
+        shop = Shop(bench)
+        row = await bench.accept()
+        other = await bench.accept(name="db")
+        name = bench.name()
+        theirs = bench.made(bench.order(other, name))
+        result = await shop.start(row, name, resume=True)
+        failed(result, FailureClass.NAME_TAKEN, clean=True)
+        assert bench.engine.inspect(theirs.id) == theirs
 
     bench.run(main())
 

@@ -28,6 +28,8 @@ class FailureClass(StrEnum):
     PULL_SECRET_UNRESOLVED = "pull_secret_unresolved"  # noqa: S105 - the name of a class
     MOUNTED_CONFIG_MISSING = "mounted_config_missing"
     MOUNTED_SECRET_MISSING = "mounted_secret_missing"  # noqa: S105 - the name of a class
+    NAME_TAKEN = "name_taken"
+    """Something that is not the deployment's has it: another one may be free."""
     PORT_IN_USE = "port_in_use"
     INSUFFICIENT_RESOURCES = "insufficient_resources"
     FILE_SYSTEM = "file_system"
@@ -83,6 +85,9 @@ TREATMENT: dict[FailureClass, Treatment] = {
         Status.IMAGE_PULL_BACK_OFF, "image_pull_back_off", Disposition.RETRY
     ),
     FailureClass.INSTANCE_REJECTED: Treatment(
+        Status.CREATE_CONTAINER_ERROR, "instance_creation_failed", Disposition.RETRY
+    ),
+    FailureClass.NAME_TAKEN: Treatment(
         Status.CREATE_CONTAINER_ERROR, "instance_creation_failed", Disposition.RETRY
     ),
     FailureClass.NETWORK_FAILED: Treatment(

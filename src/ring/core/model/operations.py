@@ -19,6 +19,8 @@ class StartInstance:
     name: InstanceName
     resume: bool = False
     """An earlier attempt under this name may have got somewhere."""
+    names_taken: int = 0
+    """How many names were drawn in vain before this one, each somebody else's."""
 
 
 @dataclass(frozen=True, slots=True)

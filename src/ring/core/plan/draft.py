@@ -129,6 +129,8 @@ class RowDraft:
         """Something was counted or refused in this pass."""
         self.promoted = False
         """An instance was confirmed live in this pass."""
+        self.names_taken = 0
+        """StartInstance.names_taken of what this pass starts."""
         self.asked_s = 0.0
         """How long whoever refused a create in this pass asks to be left alone."""
 

@@ -18,6 +18,7 @@ from ring.core.model.operations import (
     Removed,
     Started,
     StartFailed,
+    StartInstance,
 )
 from ring.core.model.status import RETRIED, Status
 from ring.core.plan import attaching, budget, rollouts
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
     from ring.core.plan.draft import RowDraft
 
 RETRY_LONGEST_S = 60.0
+MOST_REDRAWN = 3
+"""Names for one instance after the first: what is taken time and again is no chance."""
 OUTAGE_TOLD_S = 60.0
 """A second failure so soon after the first one belongs to it."""
 
@@ -108,11 +111,24 @@ def _start_failed(row: RowDraft, outcome: Outcome, result: StartFailed) -> None:
         return
     if row.row.halt_reason is not None:
         return  # what was in flight beside the failure that halted it changes nothing any more
+    if _draws_again(row, outcome, result):
+        return
     _treat(row, outcome, result)
     for waiting in row.entries(Phase.CREATING):
         operation = row.operation(waiting.name)
         if operation is not None and not operation.begun:
             row.cancel_start(waiting, Why.FAILED_CREATE)
+
+
+def _draws_again(row: RowDraft, outcome: Outcome, result: StartFailed) -> bool:
+    """Nothing has failed but a name: the row still lacks an instance, and its start draws anew."""
+    action = outcome.action
+    if result.failure.kind is not FailureClass.NAME_TAKEN or not isinstance(action, StartInstance):
+        return False
+    if action.names_taken >= MOST_REDRAWN:
+        return False
+    row.names_taken = max(row.names_taken, action.names_taken + 1)
+    return True
 
 
 def _may_have_run(row: RowDraft, failure: Failure) -> bool:

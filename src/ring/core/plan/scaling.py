@@ -127,7 +127,7 @@ def start(row: RowDraft, count: int, why: Why | None = None) -> None:
     for _ in range(count):
         name = _fresh_name(row)
         row.put(Entry(name, row.row.id, None, Phase.CREATING, row.now.wall, why))
-        row.act(StartInstance(row.row.id, name))
+        row.act(StartInstance(row.row.id, name, names_taken=row.names_taken))
 
 
 def _fresh_name(row: RowDraft) -> InstanceName:

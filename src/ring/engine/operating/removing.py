@@ -47,14 +47,21 @@ async def clear(runtime: Runtime, action: StartInstance, made: Instance | None =
     """
     try:
         async with asyncio.timeout(CLEAN_UP_S):
-            known = (made, await runtime.find(action.name))
-            ours = (one for one in known if one and one.deployment_id == action.deployment_id)
-            for instance_id in {one.id for one in ours}:
+            found = await runtime.find(action.name)
+            ours = {made.id} if made is not None else set()
+            if found is not None and is_made_by(action, found):
+                ours.add(found.id)
+            for instance_id in ours:
                 await _stop(runtime, instance_id, 0)
                 await runtime.remove(instance_id)
     except (TimeoutError, RuntimeFailure):
         return False
     return True
+
+
+def is_made_by(action: StartInstance, found: Instance) -> bool:
+    """What bears the start's name was made for it, and is not somebody else's."""
+    return found.deployment_id == action.deployment_id and found.made_as in {None, action.name}
 
 
 async def _stop(runtime: Runtime, instance_id: InstanceId, grace_s: float | None) -> None:

@@ -21,7 +21,7 @@ from ring.engine.keeping.claims import Claims
 from ring.engine.operating.admission import Admission, Promise
 from ring.engine.operating.imaging import image_of
 from ring.engine.operating.pull_news import PullNews
-from ring.engine.operating.removing import clear
+from ring.engine.operating.removing import clear, is_made_by
 from ring.engine.operating.resolving import Unresolved, has_files
 from ring.engine.operating.writable import Binds
 from ring.runtimes.base import File, Gone, Image, NameTaken, Order, RuntimeFailure
@@ -235,8 +235,8 @@ class Starter:
         except NameTaken as error:
             # An earlier request under this name was carried out after its client had gone.
             found = await runtime.find(action.name)
-            if found is None or found.deployment_id != row.id:
-                raise RuntimeFailure(FailureClass.OTHER, error.message) from error
+            if found is None or not is_made_by(action, found):
+                raise RuntimeFailure(FailureClass.NAME_TAKEN, error.message) from error
             if _may_lack_files(found, row, runtime):
                 await runtime.remove(found.id)
                 message = f"Instance {action.name} was made without all its files; it is removed"
@@ -323,16 +323,17 @@ async def _started_job(runtime: Runtime, job: Instance) -> Instance:
 async def _resumed(action: StartInstance, row: Deployment, runtime: Runtime) -> Instance | None:
     """What an earlier attempt under this name has made, unless something of it may be missing."""
     found = await runtime.find(action.name)
-    if found is None or not _may_lack_files(found, row, runtime):
-        return found
-    await runtime.remove(found.id)
-    return None
+    if found is None or not is_made_by(action, found):
+        return None  # a create tells whose the name is
+    if _may_lack_files(found, row, runtime):
+        await runtime.remove(found.id)
+        return None
+    return found
 
 
 def _may_lack_files(found: Instance, row: Deployment, runtime: Runtime) -> bool:
     """Files are copied after the create: whoever was killed in between has left it without."""
-    is_new = found.state is State.CREATED and found.deployment_id == row.id
-    return is_new and runtime.is_remote and has_files(row)
+    return found.state is State.CREATED and runtime.is_remote and has_files(row)
 
 
 def _told(error: RuntimeFailure, resolved: Resolved | None) -> Failure:
