@@ -133,6 +133,7 @@ def _copied(file: Path, folder: Path) -> Path:
     return Path(shutil.copy(file, folder))
 
 
+@ON_BOTH
 def test_files_are_renewed_on_recreation_and_go_with_the_deployment(story: Story) -> None:
     secret = story.secret("key", "first")
     story.applied(story.worker(volumes=[KEY]))

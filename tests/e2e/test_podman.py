@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -21,9 +20,6 @@ if TYPE_CHECKING:
     from tests.e2e.story import Story
 
 pytestmark = pytest.mark.engine
-
-HEALED_S = 5.0
-"""However busy the machine is: nothing but events is as fast. `bench/p3_heal.py` measures it."""
 
 
 @pytest.fixture(scope="module")
@@ -76,7 +72,7 @@ def test_a_deployment_lives_as_on_docker(
     assert shown["total_memory"]["limit_bytes"] == 3 * 64 * 1024 * 1024
 
     # a crash is healed at once and counted once; a scale-down is none
-    before, killed_at = story.ids(), time.time()
+    before = story.ids()
     story.crash(replicas[0].id)
     wait_until(
         lambda: story.row()["restart_count"] == 1 and replicas[0].id not in story.ids(),
@@ -86,10 +82,6 @@ def test_a_deployment_lives_as_on_docker(
     )
     healed = {one.id for one in story.wait_whole(3)}
     assert len(healed & before) == 2
-    # Podman 5 looks four times a second whether there is something to tell.
-    wait_until(lambda: story.watch.noted("start")[-1].id not in before, 5, "its start is told")
-    began = story.watch.noted("start")[-1]
-    assert began.at - killed_at < HEALED_S
     (crash,) = story.told("container_crashed")
     assert crash.component == "podman"
     story.applied(story.worker(command=WEB, replicas=1, resources=limits))
