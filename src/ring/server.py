@@ -146,7 +146,13 @@ def _open_store(settings: ServerSettings, clock: SystemClock, vault: Vault) -> S
         if settings.make_database_dir:
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             expect_trusted(path.parent)
-        return Store.open(path, clock, vault=vault, revisions_kept=settings.revision_history)
+        return Store.open(
+            path,
+            clock,
+            vault=vault,
+            revisions_kept=settings.revision_history,
+            allowance=settings.logs,
+        )
     except OSError as error:
         reason = error.strerror or str(error)
         raise HostError(f"{REFUSING} cannot open database {path}: {reason}") from error

@@ -58,8 +58,8 @@ def test_a_program_that_has_died_can_still_be_asked_why(tell: Tell) -> None:
     wait_until(lambda: not story.containers(), 5, "no container is left")
     shown = story.ring.run("deployment", "logs", f"{story.namespace}/web")
     assert (shown.code, shown.err) == (0, ""), shown
-    assert len([line for line in shown.out.splitlines() if line.endswith("starting")]) == 3
-    assert len([line for line in shown.out.splitlines() if "FATAL: no database" in line]) == 3
+    assert len([line for line in shown.out.splitlines() if line.endswith("starting")]) == 5
+    assert len([line for line in shown.out.splitlines() if "FATAL: no database" in line]) == 5
     story.ring.kill()
     story.ring.start()
     again = story.ring.run("deployment", "logs", f"{story.namespace}/web")

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from ring.core.model.ids import GroupKey, InstanceName
 from ring.core.model.ledger import Entry, Phase
+from ring.core.model.logs import USUAL, Allowance
 from ring.core.model.spec import DeploymentSpec
 from ring.core.plan.view import Plan, RowChange
 from ring.engine.operating.files import Files
@@ -81,7 +82,9 @@ async def at_once(work: Callable[[], T]) -> T:
 class Bench:
     """One loop; what runs on it is given up when the test's coroutine is done."""
 
-    def __init__(self, files: Path = Path("/dev/null/nowhere")) -> None:
+    def __init__(
+        self, files: Path = Path("/dev/null/nowhere"), *, allowance: Allowance = USUAL
+    ) -> None:
         """files: where configs and secrets are kept to be mounted."""
         self.files = Files(files, run=at_once)
         self.loop = VirtualLoop()
@@ -93,6 +96,7 @@ class Bench:
             vault=Vault(b"k" * KEY_BYTES),
             inline=True,
             new_id=lambda: f"row-{next(numbers)}",
+            allowance=allowance,
         )
         self.held = Held()
         images = {"nginx:1.25": DIGEST}

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from ring.core.model.events import EventDraft, Level
 from ring.core.model.ids import DeploymentId, GroupKey, InstanceName
 from ring.core.model.ledger import Entry, Phase
+from ring.core.model.logs import USUAL, Allowance
 from ring.core.model.spec import DeploymentSpec
 from ring.core.plan.view import Plan, RowChange
 from ring.security.vault import Vault
@@ -58,7 +59,12 @@ def done(call: Coroutine[Any, Any, T]) -> T:
     raise AssertionError("an inline write waited")
 
 
-def memory_store(clock: ManualClock | None = None, *, revisions_kept: int = 10) -> Store:
+def memory_store(
+    clock: ManualClock | None = None,
+    *,
+    revisions_kept: int = 10,
+    allowance: Allowance = USUAL,
+) -> Store:
     numbers = itertools.count(1)
     return Store.open(
         None,
@@ -67,6 +73,7 @@ def memory_store(clock: ManualClock | None = None, *, revisions_kept: int = 10) 
         inline=True,
         new_id=lambda: f"id-{next(numbers)}",
         revisions_kept=revisions_kept,
+        allowance=allowance,
     )
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from ring.core.model.ids import DeploymentId
+from ring.core.model.logs import LogLine
 from ring.security.vault import Vault
 from ring.store.configs import Draft
 from ring.store.migrate import available, migrate
@@ -63,7 +64,12 @@ TABLES: dict[str, list[dict[str, object]]] = {
         }
     ],
     "last_words": [
-        {"deployment_id": "d1", "instance_id": "c0", "instance_name": "media_web_0", "lines": "[]"}
+        {
+            "deployment_id": "d1",
+            "instance_id": "c0",
+            "instance_name": "media_web_0",
+            "lines": '[["stderr", "no database", "2027-03-01T08:15:04.120934Z"]]',
+        }
     ],
     "user": [
         {
@@ -132,7 +138,9 @@ def test_everything_is_as_it_was(store: Store) -> None:
     assert list(store.ledger(WEB)) == ["media_web_1"]
     assert store.is_tombstone(DeploymentId("d0"))
     assert [each.id for each in store.events(row.id, level=None, limit=10)] == ["e1"]
-    assert [words.name for words in store.last_words(row.id)] == ["media_web_0"]
+    (ended,) = store.words.ended(WEB)
+    assert (ended.id, ended.name) == ("c0", "media_web_0")
+    assert store.words.lines(ended) == (LogLine("stderr", "no database", AT),)
     assert [user.username for user in store.users.all()] == ["admin", "mira"]
     token = store.token("hash-u1")
     assert token is not None

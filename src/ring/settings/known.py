@@ -29,6 +29,7 @@ KNOWN: Mapping[str, object] = {
     "scheduler": dict.fromkeys(("interval", "crash_loop_retry", "revision_history")),
     "network": dict.fromkeys(("pool", "pool_prefix", "vm_pool", "default_host_ip")),
     "images": dict.fromkeys(("gc", "gc_min_age", "gc_max_age", "gc_high", "gc_low", "gc_interval")),
+    "logs": dict.fromkeys(("ended_instances", "ended_size")),
     "dashboard": dict.fromkeys(("enabled", "listen_address")),
     "runtime": {
         "docker": _ENGINE,

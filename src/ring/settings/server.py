@@ -12,6 +12,7 @@ from ring.settings.database import find_database
 from ring.settings.files import files_dir
 from ring.settings.images import images
 from ring.settings.known import unknown_keys
+from ring.settings.logs import logs
 from ring.settings.network import NetworkSettings, network
 from ring.settings.sources import LOG_LEVELS, Environ, Table, config_dir, read_config
 from ring.settings.surroundings import OPTIONS, RUNTIMES
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from ring.core.keeping import Policy
+    from ring.core.model.logs import Allowance
 
 _OURS = frozenset({"enabled", "optional"}) | OPTIONS
 _INTERVAL_S = 10
@@ -64,6 +66,8 @@ class ServerSettings:
     network: NetworkSettings
     images: Policy
     """When images that nobody needs are removed."""
+    logs: Allowance
+    """For what instances that have ended wrote last."""
     dashboard: DashboardSettings
     runtimes: Mapping[str, RuntimeTable]
     """All five, by the name that manifests use."""
@@ -106,6 +110,7 @@ def load_server_settings(
         files_dir=files_dir(environ),
         network=network(server.table("network")),
         images=images(server.table("images")),
+        logs=logs(server.table("logs"), environ, warnings),
         dashboard=dashboard(document, environ, warnings),
         runtimes=_runtimes(server.table("runtime"), environ),
         telemetry=telemetry(server.table("telemetry"), environ, warnings),

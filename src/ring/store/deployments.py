@@ -12,7 +12,7 @@ from ring.core.model.ids import DeploymentId, GroupKey
 from ring.core.model.revision import Cause
 from ring.core.model.spec import DeploymentSpec, canonical, fingerprint
 from ring.core.model.status import Status
-from ring.store import revisions, specs
+from ring.store import last_words, revisions, specs
 from ring.store.decoding import EPOCH, member, moment, moment_text
 from ring.store.mirror import RowPurged, RowPut, TombstoneDropped
 
@@ -126,12 +126,13 @@ def update_with_spec(tx: Transaction, row: Deployment) -> Deployment:
 def purge(tx: Transaction, row: Deployment) -> None:
     """The row, its events and its ledger entries go; a tombstone stays for 7 days.
 
-    With the last row of its group the revisions go.
+    With the last row of its group the revisions go, and what its instances wrote last.
     """
     tx.run("deployments", "delete", {"id": row.id})
     tx.run("deployments", "bury", {"id": row.id, "at": rfc3339(tx.now)})
     tx.changes.append(RowPurged(row.id, tx.now))
     revisions.drop_orphaned(tx, row.key)
+    last_words.drop_orphaned(tx, row.key)
     expired = {"at": rfc3339(tx.now - TOMBSTONE_KEPT)}
     dropped = tx.all("deployments", "buried_before", expired)
     if dropped:

@@ -12,6 +12,7 @@ import uuid
 from typing import TYPE_CHECKING, TypeVar
 
 from ring.core.errors import HostError
+from ring.core.model.logs import USUAL, Allowance
 from ring.core.namespace_network import UNSET
 from ring.core.references import references
 from ring.store import (
@@ -37,6 +38,7 @@ from ring.store.database import REVISIONS_KEPT, Database, Transaction
 from ring.store.door import Door, Locked, Vault
 from ring.store.health_checks import HealthChecks
 from ring.store.images import Images
+from ring.store.last_words import Words
 from ring.store.lock import DatabaseLock
 from ring.store.mirror import Change, InputChanged, Mirror, RowPut, TokensEnded
 from ring.store.pats import Pats
@@ -58,7 +60,6 @@ if TYPE_CHECKING:
     from ring.core.model.events import Event, EventDraft, Level
     from ring.core.model.ids import DeploymentId, GroupKey, InstanceName
     from ring.core.model.ledger import Entry
-    from ring.core.model.logs import LastWords
     from ring.core.model.spec import DeploymentSpec
     from ring.core.namespace_network import NamespaceNetwork
     from ring.core.orphans import Known
@@ -82,13 +83,19 @@ class Store:
     """UUID of this database's server, on every instance it makes."""
 
     def __init__(
-        self, database: Database, lock: DatabaseLock | None, clock: Clock, vault: Vault
+        self,
+        database: Database,
+        lock: DatabaseLock | None,
+        clock: Clock,
+        vault: Vault,
+        allowance: Allowance,
     ) -> None:
         """For `open` and `reopen` alone."""
         self._database = database
         self._vault = vault
         self._lock = lock
         self._clock = clock
+        self._allowance = allowance
         self._touches = tokens.Touches(clock)
         self._told: Callable[[GroupKey], None] = lambda _: None
         self._ended: Callable[[str], None] = lambda _: None
@@ -98,6 +105,7 @@ class Store:
             deployments.tombstones(database.read("deployments", "tombstones")),
         )
         self.server_id = database.write_inline(server.identify, self._mirror.apply)
+        database.write_inline(lambda tx: last_words.fit(tx, allowance), self._mirror.apply)
         self._door = Door(database, vault, self._touches, self._apply)
         self.secrets = Secrets(self._door)
         self.configs = Configs(self._door)
@@ -111,6 +119,7 @@ class Store:
         self.revisions = Revisions(self._door)
         self.images = Images(self._door)
         self.anonymous_volumes = AnonymousVolumes(self._door)
+        self.words = Words(self._door, allowance)
 
     @classmethod
     def open(
@@ -122,11 +131,13 @@ class Store:
         inline: bool = False,
         new_id: Callable[[], str] = _uuid4,
         revisions_kept: int = REVISIONS_KEPT,
+        allowance: Allowance = USUAL,
     ) -> Store:
         """Locks, opens, creates and migrates. None: in memory, always inline.
 
         vault: seals secrets; without one there are none. inline: writes run on the caller's thread
-        (simulation). revisions_kept: of each deployment. Raises HostError naming the path and the
+        (simulation). revisions_kept: of each deployment. allowance: for what instances that have
+        ended wrote last. Raises HostError naming the path and the
         reason, or the pid of the server that has it open.
         """
         with contextlib.ExitStack() as undo:
@@ -137,7 +148,7 @@ class Store:
             database = Database(path, clock, new_id, vault, revisions_kept=revisions_kept)
             undo.callback(database.disconnect)
             try:
-                store = cls(database, lock, clock, vault)
+                store = cls(database, lock, clock, vault, allowance)
             except StoreError as error:
                 raise HostError(f"cannot open database {path}: {error.message}") from error
             undo.pop_all()
@@ -150,7 +161,7 @@ class Store:
 
         For inline stores: what a kill and a new start leave. This one is not to be used again.
         """
-        return Store(self._database, self._lock, self._clock, self._vault)
+        return Store(self._database, self._lock, self._clock, self._vault, self._allowance)
 
     async def close(self) -> None:
         """Finishes queued writes. Idempotent."""
@@ -291,10 +302,6 @@ class Store:
         if events:
             await self._write(lambda tx: journal.add(tx, events))
 
-    async def keep_words(self, deployment_id: DeploymentId, words: LastWords) -> None:
-        """Of an instance that is about to go; the oldest of the deployment's make room."""
-        await self._write(lambda tx: last_words.keep(tx, deployment_id, words))
-
     # Reads.
 
     def known(self) -> Known:
@@ -315,11 +322,6 @@ class Store:
             "events", "newest", {"deployment_id": deployment_id, "level": level, "limit": limit}
         )
         return tuple(journal.decode(row) for row in found)
-
-    def last_words(self, deployment_id: DeploymentId) -> tuple[LastWords, ...]:
-        """Of instances that ended by themselves and are gone; oldest first."""
-        found = self._database.read("last_words", "of", {"deployment_id": deployment_id})
-        return tuple(last_words.decode(row) for row in found)
 
     def namespaces(self) -> tuple[Namespace, ...]:
         """By name."""

@@ -11,6 +11,7 @@ import pytest
 from ring.core.model.failures import FailureClass
 from ring.core.model.ids import DeploymentId, InstanceId
 from ring.core.model.ledger import Phase
+from ring.core.model.logs import Allowance, LastWords
 from ring.core.model.observed import Instance, State
 from ring.core.model.operations import (
     Action,
@@ -36,13 +37,13 @@ from ring.engine.operating.resolving import Resolver
 from ring.engine.operating.starting import FINISH_S, Starter
 from ring.engine.operating.warnings import Warnings
 from ring.runtimes.base import RuntimeFailure, Unavailable
-from tests.engine.bench import AUTHOR, DIGEST, Bench
+from tests.engine.bench import AUTHOR, DIGEST, WEB, Bench
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from ring.core.model.deployment import Deployment
-    from ring.core.model.ids import InstanceName
+    from ring.core.model.ids import GroupKey, InstanceName
     from ring.runtimes.base import Order
 
 GIB = 1 << 30
@@ -687,6 +688,11 @@ async def ended(
     return RemoveInstance(row.id, instance.name, instance.id, 10.0, stop=False)
 
 
+def kept(bench: Bench, key: GroupKey = WEB) -> list[LastWords]:
+    words = bench.store.words
+    return [LastWords(one.id, one.name, words.lines(one)) for one in words.ended(key)]
+
+
 def test_the_words_of_what_has_ended_are_kept_before_it_is_removed() -> None:
     bench = Bench()
 
@@ -695,7 +701,7 @@ def test_the_words_of_what_has_ended_are_kept_before_it_is_removed() -> None:
         removal = await ended(bench, row)
         assert isinstance(await Shop(bench).executor.run(removal), Removed)
         assert bench.engine.containers == {}
-        (words,) = bench.store.last_words(row.id)
+        (words,) = kept(bench)
         assert (words.id, words.name) == (removal.instance_id, removal.name)
         assert [line.message for line in words.lines] == ["no database"]
 
@@ -716,7 +722,7 @@ def test_words_that_cannot_be_had_do_not_stop_the_removal(refusal: Unavailable |
         began = bench.clock.mono()
         assert isinstance(await Shop(bench).executor.run(removal), Removed)
         assert bench.clock.mono() - began < 2.1
-        assert bench.store.last_words(row.id) == ()
+        assert kept(bench) == []
         assert bench.engine.containers == {}
 
     bench.run(main())
@@ -729,7 +735,7 @@ def test_of_very_much_the_last_part_is_kept() -> None:
         row = await bench.accept()
         lines = [f"{number} " + "x" * 4000 for number in range(20)]
         await Shop(bench).executor.run(await ended(bench, row, *lines))
-        (words,) = bench.store.last_words(row.id)
+        (words,) = kept(bench)
         assert [line.message.split()[0] for line in words.lines] == [f"{n}" for n in range(12, 20)]
 
     bench.run(main())
@@ -742,7 +748,7 @@ def test_one_line_without_an_end_is_cut(noise: str) -> None:
     async def main() -> None:
         row = await bench.accept()
         await Shop(bench).executor.run(await ended(bench, row, noise))
-        (words,) = bench.store.last_words(row.id)
+        (words,) = kept(bench)
         (line,) = words.lines
         assert line.message == noise[:LONGEST_LINE]
 
@@ -757,7 +763,7 @@ def test_what_did_not_die_by_itself_leaves_no_words(phase: Phase) -> None:
     async def main() -> None:
         row = await bench.accept()
         await Shop(bench).executor.run(await ended(bench, row, phase=phase))
-        assert bench.store.last_words(row.id) == ()
+        assert kept(bench) == []
 
     bench.run(main())
 
@@ -772,7 +778,7 @@ def test_a_removal_that_is_tried_again_keeps_the_words_once() -> None:
         shop = Shop(bench)
         for _ in range(5):
             assert isinstance(await shop.executor.run(removal), OperationFailed)
-        assert len(bench.store.last_words(row.id)) == 1
+        assert len(kept(bench)) == 1
 
     bench.run(main())
 
@@ -822,7 +828,20 @@ def test_a_deployment_that_is_deleted_needs_no_words() -> None:
         removal = await ended(bench, row)
         await bench.store.delete(row.id, AUTHOR)
         await Shop(bench).executor.run(removal)
-        assert bench.store.last_words(row.id) == ()
+        assert kept(bench) == []
+
+    bench.run(main())
+
+
+def test_where_none_are_kept_the_engine_is_not_asked_for_them() -> None:
+    bench = Bench(allowance=Allowance(size=0))
+
+    async def main() -> None:
+        row = await bench.accept()
+        removal = await ended(bench, row)
+        bench.held.hold("logs")
+        assert isinstance(await Shop(bench).executor.run(removal), Removed)
+        assert bench.held.requests == []
 
     bench.run(main())
 

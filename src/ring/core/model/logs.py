@@ -49,8 +49,35 @@ class LogLine(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
+class Allowance:
+    """How much is kept of what instances wrote that have ended and are gone."""
+
+    instances: int = 10
+    """Of each deployment, those that ended last."""
+    size: int = 8 * 1024 * 1024
+    """Bytes of all deployments together, as they are stored."""
+
+    @property
+    def is_nothing(self) -> bool:
+        return not (self.instances and self.size)
+
+
+USUAL = Allowance()
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """An instance that is gone, and whose last lines are kept."""
+
+    id: InstanceId
+    name: InstanceName
+    number: int
+    """Which of them; one that ended later has a higher one."""
+
+
+@dataclass(frozen=True, slots=True)
 class LastWords:
-    """What an instance that is gone wrote last, oldest line first."""
+    """What an instance that ends wrote last, oldest line first."""
 
     id: InstanceId
     name: InstanceName

@@ -172,7 +172,7 @@ class RuntimeExecutor:
             return OperationFailed(GONE)
         row, runtime, observer = located
         if action.instance_id is not None and self._has_died(row, action):
-            await last_words.save(self._store, runtime, row, action.name, action.instance_id)
+            await last_words.save(self._store, runtime, row.key, action.name, action.instance_id)
         limit_s = removal_limit_s(action)
         try:
             async with asyncio.timeout(limit_s):

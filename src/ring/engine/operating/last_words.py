@@ -18,8 +18,7 @@ from ring.runtimes import base
 from ring.runtimes.base import Gone, RuntimeFailure
 
 if TYPE_CHECKING:
-    from ring.core.model.deployment import Deployment
-    from ring.core.model.ids import InstanceId, InstanceName
+    from ring.core.model.ids import GroupKey, InstanceId, InstanceName
     from ring.core.model.logs import LogLine
     from ring.runtimes.base import Runtime
     from ring.store.store import Store
@@ -33,16 +32,16 @@ MOST_BYTES = 32 * 1024  # as they are stored: a control character takes six
 
 
 async def save(
-    store: Store, runtime: Runtime, row: Deployment, name: InstanceName, instance_id: InstanceId
+    store: Store, runtime: Runtime, key: GroupKey, name: InstanceName, instance_id: InstanceId
 ) -> None:
     """Of an instance that has ended; the last lines, as far as they fit. Never raises."""
-    if not isinstance(runtime, base.Logs):
+    if not isinstance(runtime, base.Logs) or not store.words.are_kept:
         return
     try:
         async with asyncio.timeout(WITHIN_S):
             lines = await _last_lines(runtime, instance_id)
             if lines:
-                await store.keep_words(row.id, LastWords(instance_id, name, tuple(lines)))
+                await store.words.keep(key, LastWords(instance_id, name, tuple(lines)))
     except Gone:
         return
     except (TimeoutError, RuntimeFailure, HostError) as error:

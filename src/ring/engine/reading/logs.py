@@ -1,7 +1,8 @@
 """A deployment's instances read as one: whose logs there are, in which order, and until when.
 
 Which instances exist is the observers' knowledge; what they wrote is read from the runtime when
-somebody asks, and kept nowhere. How many are read at once is bounded (see places).
+somebody asks; of those that are gone the store has the last lines. How many are read at once is
+bounded (see places).
 """
 
 from __future__ import annotations
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
         AsyncGenerator,
         Callable,
         Iterable,
-        Iterator,
         Mapping,
         Sequence,
     )
@@ -36,10 +36,11 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from ring.core.model.deployment import Deployment
-    from ring.core.model.ids import DeploymentId, InstanceId
-    from ring.core.model.logs import LastWords, LogGap, LogLine, LogRecord
+    from ring.core.model.ids import DeploymentId, GroupKey, InstanceId
+    from ring.core.model.logs import Ended, LogGap, LogLine, LogRecord
     from ring.core.model.observed import Instance, Listing
     from ring.runtimes.registry import Registry
+    from ring.store.last_words import Words
     from ring.store.store import Store
 
 log = logging.getLogger(__name__)
@@ -60,15 +61,15 @@ class Wanted:
     container: str = ""
     """Only of instances whose id begins with this, or whose name has it."""
 
-    def takes(self, instance: Instance | LastWords) -> bool:
+    def takes(self, instance: Instance | Ended) -> bool:
         return instance.id.startswith(self.container) or self.container in instance.name
 
     def of(self, lines: Sequence[LogLine]) -> Sequence[LogLine]:
-        """Those of one instance that are wanted."""
+        """Those of one instance that are wanted, of its last ones."""
         since = self.since
-        if since is not None:
-            lines = [line for line in lines if line.at is not None and line.at >= since]
-        return lines if self.tail is None else lines[len(lines) - min(self.tail, len(lines)) :]
+        if since is None:
+            return lines
+        return [line for line in lines if line.at is not None and line.at >= since]
 
 
 class Watched(Protocol):
@@ -90,18 +91,24 @@ class _Source:
     runtime: base.Logs
     observer: Watched
     row: DeploymentId
+    key: GroupKey
     wanted: Wanted
+    words: Words
 
-    words: Callable[[DeploymentId], Iterable[LastWords]]
+    async def gone(self) -> AsyncGenerator[Sequence[LogRecord], None]:
+        """What instances that ended wrote last, those that are still there left out.
 
-    def gone(self) -> Iterator[Sequence[LogRecord]]:
-        """What instances that ended wrote last, those that are still there left out."""
+        Also of the deployment's other rows: the version before is asked why it went.
+        """
         present = {one.id for one in self.observer.instances(self.row)}
-        for words in self.words(self.row):
-            if words.id in present or not self.wanted.takes(words):
+        turn = Turn()
+        for ended in self.words.ended(self.key):
+            if ended.id in present or not self.wanted.takes(ended):
                 continue
-            if lines := self.wanted.of(words.lines):
-                yield records(words.name, lines)
+            lines = self.words.lines(ended, self.wanted.tail)
+            if wanted := self.wanted.of(lines):
+                yield records(ended.name, wanted)
+            await turn.take(lines)
 
     def instances(self) -> list[Instance]:
         """Those that are wanted, oldest first."""
@@ -172,7 +179,9 @@ class Logs:
             raise NotFound(f"this server drives no runtime '{name}'")
         if not isinstance(runtime, base.Logs):
             raise NotFound(f"the runtime '{name}' keeps no logs")
-        return _Source(runtime, self._observers[name], row.id, wanted, words=self._store.last_words)
+        return _Source(
+            runtime, self._observers[name], row.id, row.key, wanted, words=self._store.words
+        )
 
 
 async def _read(source: _Source) -> AsyncGenerator[Sequence[LogRecord], None]:
@@ -180,8 +189,9 @@ async def _read(source: _Source) -> AsyncGenerator[Sequence[LogRecord], None]:
     if isinstance(seen, Unknown):
         raise Unavailable(f"the runtime cannot be asked for logs: {seen.detail}")
     query = LogQuery(source.wanted.tail, source.wanted.since)
-    for gone in source.gone():
-        yield gone
+    async with contextlib.aclosing(source.gone()) as ended:
+        async for gone in ended:
+            yield gone
     turn = Turn()
     for instance in source.instances():
         with contextlib.suppress(Gone):
@@ -235,8 +245,9 @@ class Follower:
 
     async def _attend(self) -> None:
         """Until the row is purged, or final with every instance ended."""
-        for gone in self._source.gone():
-            await self._backlog.put(gone)
+        async with contextlib.aclosing(self._source.gone()) as ended:
+            async for gone in ended:
+                await self._backlog.put(gone)
         while (row := self._store.deployment(self._source.row)) is not None:
             self._news.clear()
             instances = self._source.instances()
