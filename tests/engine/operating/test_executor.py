@@ -32,7 +32,7 @@ from ring.engine.journal import Journal
 from ring.engine.observing.observer import Observer
 from ring.engine.operating.admission import Admission
 from ring.engine.operating.executor import RuntimeExecutor
-from ring.engine.operating.last_words import LONGEST_LINE
+from ring.engine.operating.last_words import LONGEST_LINE, MOST_BYTES, TAIL
 from ring.engine.operating.resolving import Resolver
 from ring.engine.operating.starting import FINISH_S, Starter
 from ring.engine.operating.warnings import Warnings
@@ -733,10 +733,24 @@ def test_of_very_much_the_last_part_is_kept() -> None:
 
     async def main() -> None:
         row = await bench.accept()
-        lines = [f"{number} " + "x" * 4000 for number in range(20)]
+        lines = [f"{number} " + "x" * 4000 for number in range(10, 60)]
         await Shop(bench).executor.run(await ended(bench, row, *lines))
         (words,) = kept(bench)
-        assert [line.message.split()[0] for line in words.lines] == [f"{n}" for n in range(12, 20)]
+        fit = MOST_BYTES // 4003
+        assert [line.message for line in words.lines] == lines[-fit:]
+
+    bench.run(main())
+
+
+def test_of_very_many_the_last_lines_are_kept() -> None:
+    bench = Bench()
+
+    async def main() -> None:
+        row = await bench.accept()
+        lines = [f"{number}" for number in range(TAIL + 5)]
+        await Shop(bench).executor.run(await ended(bench, row, *lines))
+        (words,) = kept(bench)
+        assert [line.message for line in words.lines] == lines[5:]
 
     bench.run(main())
 
@@ -755,15 +769,47 @@ def test_one_line_without_an_end_is_cut(noise: str) -> None:
     bench.run(main())
 
 
-@pytest.mark.parametrize("phase", [Phase.STOPPING, Phase.LIVE])
-def test_what_did_not_die_by_itself_leaves_no_words(phase: Phase) -> None:
-    """A stop that had to be tried again finds it dead, too."""
+@pytest.mark.parametrize("is_known", [True, False], ids=["by its id", "by its name"])
+def test_what_ring_ends_itself_is_read_when_it_has_stopped(*, is_known: bool) -> None:
     bench = Bench()
 
     async def main() -> None:
         row = await bench.accept()
-        await Shop(bench).executor.run(await ended(bench, row, phase=phase))
-        assert kept(bench) == []
+        entry = await bench.entry(row, Phase.STOPPING)
+        instance = bench.running(bench.order(row, entry.name))
+        bench.engine.write(instance.id, "serving\n")
+        bench.held.hold("stop", "logs")
+        known = instance.id if is_known else None
+        removal = asyncio.ensure_future(
+            Shop(bench).executor.run(RemoveInstance(row.id, entry.name, known, 10.0))
+        )
+        await bench.idle()
+        assert [each.what for each in bench.held.requests] == ["stop"]
+        bench.engine.write(instance.id, "bye\n")
+        bench.held.release()
+        bench.held.hold("remove")
+        await bench.idle()
+        assert [each.what for each in bench.held.requests] == ["remove"]
+        (words,) = kept(bench)
+        assert (words.id, words.name) == (instance.id, entry.name)
+        assert [line.message for line in words.lines] == ["serving", "bye"]
+        bench.held.release()
+        assert isinstance(await removal, Removed)
+
+    bench.run(main())
+
+
+def test_the_words_of_a_version_outlast_it() -> None:
+    bench = Bench()
+
+    async def main() -> None:
+        row = await bench.accept()
+        removal = await ended(bench, row, phase=Phase.STOPPING)
+        successor = await bench.accept(image="nginx:2")
+        assert bench.now(row).is_deleted
+        await Shop(bench).executor.run(removal)
+        (words,) = kept(bench, successor.key)
+        assert words.id == removal.instance_id
 
     bench.run(main())
 
@@ -820,15 +866,19 @@ def test_a_connection_without_effect_has_failed() -> None:
     bench.run(main())
 
 
-def test_a_deployment_that_is_deleted_needs_no_words() -> None:
+@pytest.mark.parametrize("stop", [True, False], ids=["live", "dead"])
+def test_a_deployment_that_is_deleted_needs_no_words(*, stop: bool) -> None:
+    """Nor is the engine asked for them."""
     bench = Bench()
 
     async def main() -> None:
         row = await bench.accept()
-        removal = await ended(bench, row)
+        removal = replace(await ended(bench, row), stop=stop)
         await bench.store.delete(row.id, AUTHOR)
+        bench.held.hold("logs")
         await Shop(bench).executor.run(removal)
-        assert kept(bench) == []
+        assert bench.held.requests == []
+        assert bench.engine.containers == {}
 
     bench.run(main())
 

@@ -297,14 +297,36 @@ def test_whoever_follows_sees_the_end_once(scene: Scene) -> None:
     scene.run(main())
 
 
-def test_what_ring_ends_itself_leaves_no_words(scene: Scene) -> None:
+def test_what_ring_ends_itself_is_shown_first(scene: Scene) -> None:
     async def main() -> None:
         row = await scene.begin(replicas=2)
-        for one in scene.instances(row):
-            scene.write(one, "hello\n")
+        older, younger = scene.instances(row)
+        scene.write(older, "stays\n")
+        scene.write(younger, "goes\n")
         await scene.plant.apply(replicas=1, if_changed=True)
         await scene.bench.wait(1)
-        assert len(await scene.read(row)) == 1
+        assert scene.instances(row) == (older,)
+        assert await scene.read(row) == [(younger.name, "goes"), (older.name, "stays")]
+
+    scene.run(main())
+
+
+def test_a_new_version_tells_why_the_old_one_went(scene: Scene) -> None:
+    async def main() -> None:
+        row = await scene.begin()
+        (old,) = scene.instances(row)
+        scene.write(old, "served\n", "bye\n")
+        successor = await scene.plant.apply(environment={"VERSION": "2"})
+        await scene.bench.wait(30)
+        assert scene.bench.store.deployment(row.id) is None
+        (new,) = scene.instances(successor)
+        scene.write(new, "hello\n")
+        told = [(old.name, "served"), (old.name, "bye"), (new.name, "hello")]
+        assert await scene.read(successor) == told
+        assert await scene.read(successor, tail=1) == told[1:]
+        assert await scene.read(successor, container=old.name) == told[:2]
+        async with scene.following(successor, tail=1) as reader:
+            assert await reader.messages() == ["bye", "hello"]
 
     scene.run(main())
 

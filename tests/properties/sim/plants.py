@@ -114,6 +114,16 @@ def run_jobs_again() -> dict[str, object]:
     return {"ring.core.plan.jobs._lose": lambda row, what: None}
 
 
+def words_outlive() -> dict[str, object]:
+    """Forgets what instances wrote when a row goes, and not when the last one does."""
+    return {"ring.store.last_words.drop_orphaned": lambda tx, key: None}
+
+
+def words_without_end() -> dict[str, object]:
+    """Keeps the words of all deployments together, however much they are."""
+    return {"ring.store.last_words._fit_size": lambda tx, size: None}
+
+
 PLANTS: dict[str, Callable[[], dict[str, object]]] = {
     "count-before-reap": count_before_reap,
     "act-before-commit": act_before_commit,
@@ -124,6 +134,8 @@ PLANTS: dict[str, Callable[[], dict[str, object]]] = {
     "fail-again": fail_again,
     "count-health-restarts": count_health_restarts,
     "run-jobs-again": run_jobs_again,
+    "words-outlive": words_outlive,
+    "words-without-end": words_without_end,
 }
 
 

@@ -64,6 +64,7 @@ class Programs:
             return
         self.last_pid = container.pid
         self.begun[event.instance_id] = self.world.loop.time()
+        self.world.engine.write(event.instance_id, "up\n")
         if end is None or self.world.rng.random() < SURVIVES:
             return
         code, after_s = end

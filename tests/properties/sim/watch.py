@@ -21,6 +21,7 @@ from tests.properties.sim.scaled import Scaled
 from tests.properties.sim.states import States
 from tests.properties.sim.truth import Truth, has_run
 from tests.properties.sim.violation import Violation, require
+from tests.properties.sim.words import Words
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -62,6 +63,7 @@ class Watch:
         self.jobs = Jobs(world)
         self.scaled = Scaled(world)
         self.states = States(world)
+        self.words = Words(world)
         self._passes = 0
         """Since the last step or look."""
         self._state: object = None
@@ -288,3 +290,4 @@ class Watch:
         self._state = state
         self.states.hold()
         self.scaled.hold()
+        self.words.hold()

@@ -26,6 +26,7 @@ from ring.security.vault import KEY_BYTES, Vault
 from ring.store.configs import Draft
 from ring.store.door import Door
 from ring.store.health_checks import HealthChecks
+from ring.store.last_words import Words
 from ring.store.records import Wanted
 from ring.store.store import Author, Store
 from ring.store.trouble import StoreError
@@ -36,6 +37,7 @@ from tests.properties.sim.programs import Programs
 from tests.properties.sim.rest import Rest
 from tests.properties.sim.violation import require
 from tests.properties.sim.watch import Watch
+from tests.properties.sim.words import ALLOWANCE
 from tests.virtual_time import VirtualClock, VirtualLoop
 
 if TYPE_CHECKING:
@@ -91,7 +93,7 @@ class SimStore(Store):
 
 
 class SimDoor(Door):
-    """Through which the results of probes go; what is quiet may still be probed."""
+    """Through which go results of probes, as what is quiet may still be probed, and last words."""
 
     world: World
 
@@ -159,7 +161,9 @@ class World:
         self.process = 0
         """Which server process this is: they are numbered."""
         vault = Vault(b"k" * KEY_BYTES)
-        first = Store.open(None, self.clock, vault=vault, inline=True, new_id=self._uuid)
+        first = Store.open(
+            None, self.clock, vault=vault, inline=True, new_id=self._uuid, allowance=ALLOWANCE
+        )
         self.store = self._process_store(first)
         self.runtime = self._client()
         self.server: Engine | None = None
@@ -212,6 +216,7 @@ class World:
         assert isinstance(door, SimDoor)
         door.world = self
         store.health_checks = HealthChecks(door)
+        store.words = Words(door, ALLOWANCE)
         return store
 
     # the server process

@@ -7,7 +7,6 @@ import logging
 from typing import TYPE_CHECKING, assert_never
 
 from ring.core.model.failures import Failure, FailureClass
-from ring.core.model.ledger import Phase
 from ring.core.model.operations import (
     Action,
     Attached,
@@ -30,6 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Coroutine, Mapping
 
     from ring.core.model.deployment import Deployment
+    from ring.core.model.ids import InstanceId
     from ring.core.model.observed import Instance
     from ring.engine.observing.observer import Observer
     from ring.engine.operating.starting import Starter
@@ -142,11 +142,6 @@ class RuntimeExecutor:
         observer.note(instance)
         return instance
 
-    def _has_died(self, row: Deployment, action: RemoveInstance) -> bool:
-        """By itself: Ring had not begun to end it."""
-        entry = self._store.ledger(row.key).get(action.name)
-        return not row.is_deleted and entry is not None and entry.phase is Phase.COUNTED
-
     async def _attach(self, action: AttachInstance) -> Result:
         located = self._locate(action)
         if located is None:
@@ -171,12 +166,16 @@ class RuntimeExecutor:
         if located is None:
             return OperationFailed(GONE)
         row, runtime, observer = located
-        if action.instance_id is not None and self._has_died(row, action):
-            await last_words.save(self._store, runtime, row.key, action.name, action.instance_id)
+
+        async def ended(instance_id: InstanceId) -> None:
+            # Of a deployment that goes as a whole nothing is kept; it may go since this began.
+            if any(not one.is_deleted for one in self._store.rows(row.key)):
+                await last_words.save(self._store, runtime, row.key, action.name, instance_id)
+
         limit_s = removal_limit_s(action)
         try:
             async with asyncio.timeout(limit_s):
-                await remove(runtime, action)
+                await remove(runtime, action, ended)
         except TimeoutError:
             late = f"the runtime did not carry it out within {limit_s:g} seconds"
             return OperationFailed(Failure(FailureClass.TIMEOUT, late))

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 import logging
 from collections import deque
 from typing import TYPE_CHECKING
@@ -26,9 +25,9 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 WITHIN_S = 2.0
-TAIL = 200  # lines
+TAIL = 1000  # lines
 LONGEST_LINE = 4096  # characters
-MOST_BYTES = 32 * 1024  # as they are stored: a control character takes six
+MOST_BYTES = 128 * 1024  # of text
 
 
 async def save(
@@ -57,13 +56,18 @@ async def _last_lines(runtime: base.Logs, instance_id: InstanceId) -> deque[LogL
     async with contextlib.aclosing(runtime.logs(instance_id, LogQuery(tail=TAIL))) as told:
         async for batch in told:
             for line in batch:
-                kept = line._replace(message=line.message[:LONGEST_LINE])
+                kept = _cut(line)
                 lines.append(kept)
-                size += _stored_bytes(kept)
-            while size > MOST_BYTES and len(lines) > 1:
-                size -= _stored_bytes(lines.popleft())
+                size += _bytes(kept)
+            while size > MOST_BYTES:
+                size -= _bytes(lines.popleft())
     return lines
 
 
-def _stored_bytes(line: LogLine) -> int:
-    return len(json.dumps(line.message))
+def _cut(line: LogLine) -> LogLine:
+    too_long = len(line.message) > LONGEST_LINE
+    return line._replace(message=line.message[:LONGEST_LINE]) if too_long else line
+
+
+def _bytes(line: LogLine) -> int:
+    return len(line.message.encode(errors="replace"))

@@ -10,6 +10,8 @@ from ring.core.model.stopping import LONGEST_GRACE_S
 from ring.runtimes.base import RuntimeFailure, Unavailable
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
     from ring.core.model.ids import InstanceId
     from ring.core.model.observed import Instance
     from ring.core.model.operations import RemoveInstance, StartInstance
@@ -27,8 +29,15 @@ def removal_limit_s(action: RemoveInstance) -> float:
     return grace_s + SHORT_CALL_S
 
 
-async def remove(runtime: Runtime, action: RemoveInstance) -> None:
-    """The instance of the action. Raises RuntimeFailure."""
+async def remove(
+    runtime: Runtime,
+    action: RemoveInstance,
+    ended: Callable[[InstanceId], Awaitable[None]] | None = None,
+) -> None:
+    """The instance of the action. Raises RuntimeFailure.
+
+    ended: called once it has stopped, while it is still there; never raises.
+    """
     instance_id = action.instance_id
     if instance_id is None:
         found = await runtime.find(action.name)
@@ -37,6 +46,8 @@ async def remove(runtime: Runtime, action: RemoveInstance) -> None:
         instance_id = found.id
     if action.stop:
         await _stop(runtime, instance_id, action.grace_s)
+    if ended is not None:
+        await ended(instance_id)
     await runtime.remove(instance_id)
 
 

@@ -47,7 +47,7 @@ def logs(
 ) -> None:
     """Show what the instances of a deployment wrote.
 
-    One after the other; mixed when following.
+    One after the other, those that are gone first; mixed when following.
     """
     _check(since)
     session = current()
