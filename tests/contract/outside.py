@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-from typing import TYPE_CHECKING, NoReturn, Protocol
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 from urllib.parse import quote, urlencode
 
 import aiohttp
@@ -19,6 +20,7 @@ from ring.runtimes.fake import FakeEngine, FakeStock, StockedRuntime
 from ring.runtimes.podman.dialect import PODMAN
 
 if TYPE_CHECKING:
+    import signal
     from collections.abc import Awaitable, Callable, Mapping, Sequence
 
     from ring.core.model.logs import Stream
@@ -45,6 +47,10 @@ class Outside(Protocol):
 
     def away(self) -> Runtime:
         """A runtime whose engine is not there."""
+        ...
+
+    async def listens(self, instance_id: InstanceId, number: signal.Signals) -> None:
+        """Returns once the program handles the signal: one that is sent before that is lost."""
         ...
 
     async def ends(self, instance_id: InstanceId, code: int) -> None:
@@ -121,6 +127,9 @@ class FakeOutside:
 
     def away(self) -> Runtime:
         return StockedRuntime(FakeEngine(away=True))
+
+    async def listens(self, instance_id: InstanceId, number: signal.Signals) -> None:
+        """Its programs do from the start."""
 
     async def ends(self, instance_id: InstanceId, code: int) -> None:
         self.engine.exit(instance_id, code)
@@ -260,6 +269,15 @@ class DockerOutside:
         assert isinstance(code, int)
         return code, output
 
+    async def listens(self, instance_id: InstanceId, number: signal.Signals) -> None:
+        told: Any = await self.told(f"/containers/{instance_id}/json")
+        argv = [told["Path"], *told["Args"]]
+
+        async def is_heard() -> bool:
+            return _has_handler(told["State"]["Pid"], argv, number)
+
+        await eventually(is_heard, 30)
+
     async def ends(self, instance_id: InstanceId, code: int) -> None:
         await self.run(instance_id, "sh", "-c", f"echo {code} >/code; kill -USR1 1")
 
@@ -370,6 +388,19 @@ class PodmanOutside(DockerOutside):
         code, output = await self.run(instance_id, "ps", "-o", "args")
         assert code == 0, output
         return sum(line.startswith("sleep 100") for line in output.splitlines())
+
+
+def _has_handler(pid: int, argv: Sequence[str], number: signal.Signals) -> bool:
+    """As the kernel tells of a process: the first signal is the lowest bit.
+
+    An engine says that it has started what still is its own starter, which handles every signal.
+    """
+    process = Path(f"/proc/{pid}")
+    if process.joinpath("cmdline").read_text().split("\0")[:-1] != argv:
+        return False
+    status = process.joinpath("status").read_text()  # in this order: it is the program's
+    handled = status.partition("\nSigCgt:")[2].partition("\n")[0]
+    return bool(int(handled, 16) >> (number - 1) & 1)
 
 
 def required(variable: str, what: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import signal
 import uuid
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -91,8 +92,12 @@ class Space:
         return await self.runtime.create(await self.order())
 
     async def running(self, order: Order | None = None) -> Instance:
-        created = await self.runtime.create(order or await self.order())
+        """It was started; UNTIL_TOLD can be told by now."""
+        order = order or await self.order()
+        created = await self.runtime.create(order)
         await self.runtime.start(created.id)
+        if order.spec.command == UNTIL_TOLD:
+            await self.outside.listens(created.id, signal.SIGTERM)
         return created
 
     async def ended(self, instance_id: InstanceId) -> Instance:
