@@ -204,6 +204,9 @@ class DockerOutside:
     """Of a container, its options as they were asked for, and not what becomes of them."""
     images_folder = "image"
     """In its data directory."""
+    anonymous_memory_since: int | None = None
+    """The first version of whose statistics the memory is known to be without any file pages, and
+    without what the kernel itself holds; None: all that is charged."""
 
     def __init__(self, host: str, image: str) -> None:
         self.host = host
@@ -246,6 +249,13 @@ class DockerOutside:
         assert status == 200, text
         found: dict[str, object] = json.loads(text)
         return found
+
+    async def tells_anonymous_memory(self) -> bool:
+        """In its statistics."""
+        if self.anonymous_memory_since is None:
+            return False
+        version = str((await self.told("/version"))["Version"])
+        return int(version.partition(".")[0]) >= self.anonymous_memory_since
 
     async def listed(self, path: str, filters: Mapping[str, list[str]]) -> list[dict[str, object]]:
         status, text = await self.ask("GET", path, {"all": "1", "filters": json.dumps(filters)})
@@ -367,6 +377,7 @@ class PodmanOutside(DockerOutside):
     compares_by_head = False
     tells_as_asked = False
     images_folder = "overlay-images"
+    anonymous_memory_since = 5
 
     def opened(self, host: str) -> Runtime:
         return podman.open_runtime({"host": host})
