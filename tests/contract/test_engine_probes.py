@@ -126,6 +126,7 @@ async def test_a_command_that_takes_too_long(
         type="command",
         command="sleep 1001 & sleep 1002",
     )
-    assert loop.time() - begun < 2.0
+    # By itself it would take minutes; an engine that is busy takes seconds to end it.
+    assert 0.9 < loop.time() - begun < 30
     assert (found.status, found.message) == ("timeout", "Health check timed out")
     assert await engine.commands(instance.id) == 0

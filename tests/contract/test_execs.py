@@ -65,7 +65,8 @@ async def test_a_command_that_takes_too_long_is_ended(space: Space, outside: Out
     begun = loop.time()
     with pytest.raises(TimeoutError):
         await execs_of(space.runtime).exec(instance.id, outside.endless, 0.5)
-    assert 0.4 < loop.time() - begun < 2.0
+    # An engine that is busy takes its time to say that it has ended; by itself it would not.
+    assert 0.4 < loop.time() - begun < LIMIT_S
     assert await outside.commands(instance.id) == 0
 
 
