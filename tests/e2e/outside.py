@@ -107,8 +107,8 @@ class Docker:
     """While it pulls."""
     digests_of_variants = False
     """What it makes of another image has a digest, and not an id alone."""
-    no_command = "No command specified"
-    """How it refuses to make a container of an image that names no program."""
+    no_command = "[Nn]o command specified"
+    """How it refuses an image that names no program, as a pattern: releases say it differently."""
 
     def __init__(self, host: str) -> None:
         scheme, _, path = host.partition("://")
@@ -297,4 +297,4 @@ class Podman(Docker):
 
     tells_layer_sizes = False
     digests_of_variants = True
-    no_command = "no command or entrypoint provided"
+    no_command = 'no command or entrypoint provided|exec: "": executable file not found'
