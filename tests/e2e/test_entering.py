@@ -68,14 +68,22 @@ def scene(story: Story) -> Scene:
     return Scene(story)
 
 
+def until_sized(wanted: str) -> str:
+    """A shell may say that it is there before it has its size, and reads before it has a new one.
+
+    What is typed shows it once it is there, and does not end before.
+    """
+    return f"until stty size | grep '^{wanted}$'; do :; done\n"
+
+
 def at_a_shell(scene: Scene) -> None:
     """Its size, a new one, Ctrl-C, its exit code; the terminal is as it was."""
     with AtTerminal(scene.story.ring, *scene.exec("--", "sh"), rows=33, columns=101) as terminal:
         terminal.read_until("# ")
-        terminal.type("stty size\n")
+        terminal.type(until_sized("33 101"))
         terminal.read_until("33 101\r\n")
         terminal.resize(40, 120)
-        terminal.type("stty size\n")
+        terminal.type(until_sized("40 120"))
         terminal.read_until("40 120\r\n")
         terminal.type("sleep 1000\n")
         scene.wait_for("sleep 1000", 1)
