@@ -11,6 +11,7 @@ Standard library only, as `engines`; needs root and the package mmdebstrap.
 from __future__ import annotations
 
 import fcntl
+import hashlib
 import os
 import re
 import shutil
@@ -20,7 +21,8 @@ import tempfile
 from pathlib import Path
 
 CACHE = Path("/var/cache/ring-engines")
-"""A system for each release stays here, about 500 MB of one; it may be removed at any time."""
+"""A system for each release, and choice of packages, stays here: about 500 MB of one, which may be
+removed at any time that no engine is of it."""
 PACKAGES = (
     "docker.io",
     "containerd",
@@ -37,6 +39,7 @@ PACKAGES = (
     "iptables",
     "kmod",
     "nftables",
+    "nginx-light",  # binds of /usr show instances this system
     "passt",
     "procps",
     "slirp4netns",
@@ -56,7 +59,7 @@ def programs(release: str) -> Path:
     if re.fullmatch("[a-z]+", release) is None:
         raise ReleaseProblem(f"{release!r} is no name of a Debian release, such as trixie")
     CACHE.mkdir(parents=True, exist_ok=True)
-    made = CACHE / release
+    made = CACHE / f"{release}-{hashlib.sha256(' '.join(PACKAGES).encode()).hexdigest()[:8]}"
     with (CACHE / f"{release}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not made.exists():
