@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from contextlib import closing
 from pathlib import Path
@@ -10,6 +11,8 @@ from typing import TYPE_CHECKING
 import pytest
 from scripts.lib import rootless
 
+from ring.runtimes import podman
+from ring.runtimes.base import Notices
 from scripts import engines
 from tests.contract.outside import missing, required
 from tests.e2e.outside import Docker
@@ -103,18 +106,25 @@ def test_one_that_comes_up_late_is_told_of_as_one_that_was_there(
     make_ring: MakeRing, tmp_path: Path
 ) -> None:
     host = required("RING_TEST_ROOTLESS_HOST", "a Podman service of a user")
-    early = make_ring(docker_host=host, runtime="podman")
-    early.start()
-    said = _notices(early)
-    assert any("it is rootless" in one for one in said), said
-
+    said = asyncio.run(_told(host))
     socket = tmp_path / "late.sock"
-    late = make_ring(docker_host=f"unix://{socket}", runtime="podman", optional=True)
-    late.start()
-    assert "the optional runtime podman is unreachable" in late.log.read_text()
-    assert _notices(late) == []
+    ring = make_ring(docker_host=f"unix://{socket}", runtime="podman", optional=True)
+    ring.start()
+    assert "the optional runtime podman is unreachable" in ring.log.read_text()
     socket.symlink_to(host.removeprefix("unix://"))
-    wait_until(lambda: _notices(late) == said, 40, "all of it is told", late.log.read_text)
+    connected = f"Connected to Podman at unix://{socket}"
+    wait_until(lambda: connected in ring.log.read_text(), 20, "it is connected")
+    wait_until(lambda: _notices(ring) == said, 60, "all of it is told", ring.log.read_text)
+
+
+async def _told(host: str) -> list[str]:
+    """What a server would be told at its start, however long that takes."""
+    runtime = podman.open_runtime({"host": host})
+    assert isinstance(runtime, Notices)
+    try:
+        return list(await runtime.notices())
+    finally:
+        await runtime.close()
 
 
 def _notices(ring: Ring) -> list[str]:

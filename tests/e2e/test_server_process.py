@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.e2e.conftest import MakeRing, Tell
+    from tests.e2e.outside import Docker
     from tests.e2e.proxy import EngineProxy
     from tests.e2e.story import Story
 
@@ -142,14 +143,19 @@ def test_an_engine_that_is_not_there_is_named(make_ring: MakeRing, tmp_path: Pat
     assert socket in answer.err
 
 
-def test_an_optional_engine_may_be_away(make_ring: MakeRing, tmp_path: Path) -> None:
-    socket = f"unix://{tmp_path}/dead.sock"
-    ring = make_ring(docker_host=socket, optional=True)
+def test_an_optional_engine_may_be_away_and_come_up_late(
+    make_ring: MakeRing, docker: Docker, tmp_path: Path
+) -> None:
+    socket = tmp_path / "dead.sock"
+    ring = make_ring(docker_host=f"unix://{socket}", optional=True)
     ring.start()
     ring.login()
     listed = ring.run("deployment", "list")
     assert listed.code == 0, listed
     assert "the optional runtime docker is unreachable" in ring.log.read_text()
+    socket.symlink_to(docker.host.removeprefix("unix://"))
+    connected = f"Connected to Docker at unix://{socket}"
+    wait_until(lambda: connected in ring.log.read_text(), 20, "it is connected")
     assert ring.stop() == 0
 
 
