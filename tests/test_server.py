@@ -7,9 +7,13 @@ import sys
 from typing import TYPE_CHECKING
 
 from ring.clock import SystemClock
+from ring.runtimes.fake import FakeRuntime
 from ring.security.vault import Vault
-from ring.server import _try_key
+from ring.server import PING_S, _probe, _try_key
+from ring.settings import load_server_settings
 from ring.store.store import Store
+from tests.engine.bench import Bench
+from tests.engine.observing.test_introducing import Telling
 from tests.store.builders import MIRA, done
 
 if TYPE_CHECKING:
@@ -38,6 +42,17 @@ def test_a_key_that_opens_nothing_is_told(tmp_path: Path, caplog: pytest.LogCapt
     _try_key(other)
     assert caplog.text == ""
     done(other.close())
+
+
+def test_who_says_little_within_a_start_is_heard_after_it(tmp_path: Path) -> None:
+    settings = load_server_settings(None, None, {"RING_CONFIG_DIR": f"{tmp_path}"})
+    bench = Bench()
+    runtimes = {
+        "docker": Telling(bench.engine, takes_s=PING_S + 1),
+        "podman": Telling(bench.engine),
+        "other": FakeRuntime(bench.engine),
+    }
+    assert bench.run(_probe(runtimes, [], settings)) == ("podman", "other")
 
 
 def test_what_only_an_open_channel_needs_is_not_imported_at_the_start() -> None:

@@ -78,7 +78,7 @@ async def _serve(settings: ServerSettings) -> None:
         _try_key(store)
         await guard_admin(store, settings)
         runtimes, failed = _open_runtimes(settings, store.server_id)
-        answering = await _probe(runtimes, failed, settings)
+        introduced = await _probe(runtimes, failed, settings)
         engine = Engine(
             store,
             runtimes,
@@ -94,7 +94,7 @@ async def _serve(settings: ServerSettings) -> None:
             default_host_ip=settings.network.default_host_ip,
             passed=telemetry.passed if telemetry.is_tracing else None,
             image_policy=settings.images,
-            introduced=answering,
+            introduced=introduced,
         )
         app = build_app(
             store,
@@ -222,14 +222,14 @@ def _opened(
 async def _probe(
     runtimes: Mapping[str, Runtime], failed: list[str], settings: ServerSettings
 ) -> tuple[str, ...]:
-    """One real round trip to each: those that answer. Raises HostError naming all that failed, now
-    or before."""
-    answering: list[str] = []
+    """One real round trip to each: those that were introduced with all there is to say. Raises
+    HostError naming all that failed, now or before."""
+    introduced: list[str] = []
     answers = await asyncio.gather(*(_ping(runtime) for runtime in runtimes.values()))
     for (name, runtime), why in zip(runtimes.items(), answers, strict=True):
         if why is None:
-            answering.append(name)
-            await introduce(runtime, within_s=PING_S)
+            if await introduce(runtime, within_s=PING_S):
+                introduced.append(name)
         elif settings.runtimes[name].optional:
             log.warning("the optional runtime %s is unreachable (%s): tried again", name, why)
         else:
@@ -237,7 +237,7 @@ async def _probe(
     if failed:
         raise HostError(f"{REFUSING} enabled runtime unreachable: {', '.join(failed)}")
     log.info("Registered runtimes: [%s]", ", ".join(sorted(runtimes)))
-    return tuple(answering)
+    return tuple(introduced)
 
 
 async def _ping(runtime: Runtime) -> str | None:

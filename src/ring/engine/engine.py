@@ -108,7 +108,7 @@ class Engine:
         """passed: is told of every pass that had something to do. probe: runs one health check, in
         place of the engine's own probes. late: is told by how many seconds each of them began late.
 
-        introduced: the runtimes that somebody has logged already what there is to say of.
+        introduced: the runtimes of which somebody has logged already what there is to say.
         """
         self._store = store
         self._runtimes = runtimes
@@ -337,11 +337,11 @@ class Engine:
         self._lost_volumes.look(runtime, found)
 
     def _introduce(self, runtime: Runtime) -> None:
-        """It was away at the start, and answers now."""
+        """It was away at the start, or too busy to say much, and answers now."""
         if runtime.name not in self._introduced:
             self._introduced.add(runtime.name)
             with contextlib.suppress(RuntimeError):  # on the way down
-                self._spawn(introduce(runtime))
+                self._spawn(_introduced(runtime))
 
     def _changed(self, deployment_id: DeploymentId) -> None:
         row = self._store.deployment(deployment_id)
@@ -355,3 +355,7 @@ async def _survived(work: Coroutine[None, None, None]) -> None:
         await work
     except Exception:
         log.exception("a piece of the engine's work failed")
+
+
+async def _introduced(runtime: Runtime) -> None:
+    await introduce(runtime)

@@ -46,7 +46,7 @@ def test_where_it_is_and_each_notice_are_told(caplog: pytest.LogCaptureFixture) 
     runtime = Telling(bench.engine)
     assert isinstance(runtime, Notices)
     with caplog.at_level(logging.INFO):
-        bench.run(introduce(runtime))
+        assert bench.run(introduce(runtime))
     assert told(caplog) == [
         ("INFO", CONNECTED),
         ("WARNING", SAID),
@@ -61,7 +61,7 @@ def test_one_that_does_not_say_in_time_is_there_all_the_same(
 
     async def main() -> None:
         began = bench.loop.time()
-        await introduce(Telling(bench.engine, takes_s=2 * LATE_S))
+        assert not await introduce(Telling(bench.engine, takes_s=2 * LATE_S))
         assert bench.loop.time() - began == LATE_S
 
     with caplog.at_level(logging.INFO):
