@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from ring.core.model.logs import Stream
     from ring.runtimes.base import Runtime
 
+NAME_SERVER = "aardvark-dns"
 UNTIL_TOLD = (
     "sh",
     "-c",
@@ -382,13 +383,18 @@ class PodmanOutside(DockerOutside):
     def opened(self, host: str) -> Runtime:
         return podman.open_runtime({"host": host})
 
-    async def bridge_address(self, namespace: str) -> str:
-        """The hardware address that instances know their gateway by."""
-        told = await self.told(f"/v4.0.0/libpod/networks/ring_{namespace}/json")
-        show = ("ip", "-json", "link", "show", "dev", str(told["network_interface"]))
-        process = await asyncio.create_subprocess_exec(*show, stdout=asyncio.subprocess.PIPE)
-        (link,) = json.loads((await process.communicate())[0])
+    async def bridge_address(self, instance_id: InstanceId) -> str:
+        """The hardware address of the bridge that it is plugged into."""
+        told: Any = await self.told(f"/containers/{instance_id}/json")
+        (network,) = told["NetworkSettings"]["Networks"]
+        bridge = (await self.told(f"/v4.0.0/libpod/networks/{network}/json"))["network_interface"]
+        inside = await self.among_bridges(told["State"]["Pid"])
+        (link,) = json.loads(await printed(*inside, "ip", "-json", "link", "show", str(bridge)))
         return str(link["address"])
+
+    async def among_bridges(self, pid: int) -> tuple[str, ...]:
+        """What a command begins with that runs in the network of this process's bridge."""
+        return ()
 
     async def looks(self, instance_id: InstanceId) -> None:
         """It has timers of systemd do it, which is not here."""
@@ -412,6 +418,21 @@ def _has_handler(pid: int, argv: Sequence[str], number: signal.Signals) -> bool:
     status = process.joinpath("status").read_text()  # in this order: it is the program's
     handled = status.partition("\nSigCgt:")[2].partition("\n")[0]
     return bool(int(handled, 16) >> (number - 1) & 1)
+
+
+class RootlessOutside(PodmanOutside):
+    """Of a user, whose bridges are in a network of their own, together with what tells names."""
+
+    async def among_bridges(self, pid: int) -> tuple[str, ...]:
+        told = await printed("pgrep", "--exact", "--ns", str(pid), "--nslist", "user", NAME_SERVER)
+        return ("nsenter", "--target", told.strip(), "--net")
+
+
+async def printed(*argv: str) -> str:
+    process = await asyncio.create_subprocess_exec(*argv, stdout=asyncio.subprocess.PIPE)
+    out, _ = await process.communicate()
+    assert process.returncode == 0, argv
+    return out.decode()
 
 
 def required(variable: str, what: str) -> str:
@@ -441,7 +462,7 @@ def podman_outside() -> PodmanOutside:
 
 def rootless_outside() -> PodmanOutside:
     host = required("RING_TEST_ROOTLESS_HOST", "a Podman service of a user")
-    return PodmanOutside(host, os.environ.get("RING_TEST_IMAGE", "ring-test/busybox:1"))
+    return RootlessOutside(host, os.environ.get("RING_TEST_IMAGE", "ring-test/busybox:1"))
 
 
 async def eventually(check: Callable[[], Awaitable[bool]], deadline_s: float = 10.0) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import socket
 from errno import ENODEV
 from typing import TYPE_CHECKING
 
@@ -27,7 +28,7 @@ class Kernel:
         self.given: list[tuple[str, bytes]] = []
         self.refuses = False
 
-    def ask(self, what: int, request: bytes) -> bytes:
+    def ask(self, place: object, what: int, request: bytes) -> bytes:
         name = request[:16].rstrip(b"\0").decode()
         if name not in self.indexes:
             raise OSError(ENODEV, "No such device")
@@ -73,3 +74,25 @@ async def test_a_refusal_is_logged_once(kernel: Kernel, caplog: pytest.LogCaptur
         await kept.keep(["podman1"])
     (record,) = caplog.records
     assert "the bridge podman1 may change its address" in record.getMessage()
+
+
+async def test_bridges_of_one_name_in_two_networks_are_two(kernel: Kernel) -> None:
+    async def places() -> list[Place]:
+        return [Place(1), Place(2)]
+
+    kept = Bridges(places)
+    await kept.keep(["podman1"])
+    await kept.keep(["podman1"])
+    assert kernel.given == [("podman1", FIRST)] * 2
+
+
+class Place(socket.socket):
+    """In a network of its own."""
+
+    def __init__(self, cookie: int) -> None:
+        super().__init__(socket.AF_INET, socket.SOCK_DGRAM)
+        self.cookie = cookie
+
+    def getsockopt(self, level: int, option: int, size: int = 0) -> bytes:  # type: ignore[override]  # one of its three
+        assert (level, option) == (socket.SOL_SOCKET, bridges.NETWORK_COOKIE)
+        return self.cookie.to_bytes(size, "little")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from ring.core.model.ids import InstanceId
+from ring.network.bridges import NETWORK_COOKIE
 from ring.runtimes.base import Process, RuntimeFailure
 from ring.runtimes.docker.rootless import Insides
 
@@ -98,3 +99,37 @@ async def test_of_who_ends_meanwhile_nothing_is_given(
     with pytest.raises(RuntimeFailure, match="does not run"):
         await insides.open(ONE, socket.AF_INET)
     assert made[0].fileno() == -1
+
+
+@pytest.fixture
+def names(tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """The program `ring-names` in a network of this user."""
+    program = tmp_path / "ring-names"
+    program.symlink_to("/bin/cat")
+    argv = ["unshare", "--user", "--map-root-user", "--net", str(program)]
+    with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        process.stdin.write(b"there\n")
+        process.stdin.flush()
+        if process.stdout.readline() != b"there\n":
+            pytest.skip("no namespaces here")
+        yield process
+
+
+async def test_the_homes_of_bridges_are_where_a_program_of_the_user_runs(
+    path: str, names: subprocess.Popen[bytes]
+) -> None:
+    insides = Insides(Engine(1).find, path)
+    (home,) = await insides.homes("ring-names")
+    with home, socket.socket() as here:
+        assert cookie(home) != cookie(here)
+    assert await insides.homes("ring-other") == []
+    names.kill()
+    names.wait()
+    assert await insides.homes("ring-names") == []
+    await insides.close()
+
+
+def cookie(one: socket.socket) -> bytes:
+    return one.getsockopt(socket.SOL_SOCKET, NETWORK_COOKIE, 8)

@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ring.core.errors import HostError
+from ring.network.bridges import Bridges, here
 from ring.network.pools import Pools
 from ring.runtimes.docker import events, logs, sessions, stock, tls, volumes
 from ring.runtimes.docker.connection import Connection, parse_host
@@ -120,7 +121,9 @@ class DockerRuntime:
         subnets = Subnets(
             self._connection, pools or Pools(), is_here=not self.is_remote, engine=dialect.name
         )
-        self._networks = Networks(self._connection, subnets, server_id, dialect)
+        self._networks = Networks(
+            self._connection, subnets, server_id, dialect, Bridges(self._networks_of_bridges)
+        )
         self._images = Images(self._connection, dialect)
         modules = self._modules = Modules(self._connection, is_remote=self.is_remote)
         self._instances = Instances(
@@ -196,6 +199,12 @@ class DockerRuntime:
         async with contextlib.aclosing(following) as stream:
             async for event in stream:
                 yield event
+
+    async def _networks_of_bridges(self) -> Sequence[Socket]:
+        """See ring.network.bridges.Places."""
+        if self._is_rootless:
+            return await self._insides.homes(self._dialect.name_server)
+        return here()
 
     async def ensure_network(self, namespace: str) -> None:
         await self._networks.ensure(namespace)

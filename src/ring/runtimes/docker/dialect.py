@@ -133,6 +133,9 @@ class Dialect:
     """A command whose client is gone may begin after it was said to have ended."""
     require_served: Callable[[Connection, Order], Awaitable[None]] = _is_served
     """Raises RuntimeFailure where a port would be published and nobody reach the instance by it."""
+    name_server: str = ""
+    """The program that answers for names on the bridges of a rootless engine, and so is a process
+    in their network."""
     completed: Callable[[Connection, str], Awaitable[Completed]] = _complete
     """Gives a network what the engine does not."""
     about: Callable[[Connection], Awaitable[About]] = _sound

@@ -37,6 +37,7 @@ class Networks:
         subnets: Subnets,
         server_id: str = "",
         dialect: Dialect = DOCKER,
+        bridges: Bridges | None = None,
     ) -> None:
         """server_id: of whoever makes them; without one they carry none."""
         self._connection = connection
@@ -45,7 +46,7 @@ class Networks:
         self._dialect = dialect
         self._known: dict[str, Completed] = {}
         """By namespace: those that were seen."""
-        self._bridges = Bridges()
+        self._bridges = bridges or Bridges()
         self._locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
 
     async def ensure(self, namespace: str) -> None:

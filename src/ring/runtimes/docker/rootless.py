@@ -7,6 +7,7 @@ nothing to this machine.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import socket
 import struct
 from pathlib import Path
@@ -28,6 +29,7 @@ _CONNECT_S = 5.0
 _CREDENTIALS = struct.Struct("iII")
 """Process, user and group: unix(7)."""
 _MOST_KNOWN = 1024
+_MOST_HOMES = 8
 
 
 async def is_rootless(path: str | None) -> bool:
@@ -54,6 +56,17 @@ def _listener(path: str) -> int:
     return int(uid)
 
 
+def _running(program: str, owner: int | None, processes: Path = Path("/proc")) -> list[int]:
+    """Processes of this user that run it: one, or one for each of the user's engines."""
+    found: list[int] = []
+    for entry in processes.iterdir():
+        with contextlib.suppress(OSError):
+            is_theirs = entry.name.isdigit() and entry.stat().st_uid == owner
+            if is_theirs and (entry / "comm").read_text().strip() == program:
+                found.append(int(entry.name))
+    return found[:_MOST_HOMES]
+
+
 class Insides:
     """Ways into the networks of a rootless engine's instances."""
 
@@ -75,9 +88,7 @@ class Insides:
         """See ring.runtimes.base.Inside."""
         process, began = await self._process(instance_id)
         try:
-            if self._owner is None and self._path is not None:
-                self._owner = await asyncio.to_thread(_listener, self._path)
-            made = await self._namespaces.open(process.pid, family, self._owner)
+            made = await self._namespaces.open(process.pid, family, await self._user())
         except OSError as error:
             raise RuntimeFailure(
                 FailureClass.OTHER,
@@ -89,6 +100,23 @@ class Insides:
             made.close()
             raise _not_running(instance_id)
         return made
+
+    async def homes(self, program: str) -> list[socket.socket]:
+        """In the networks in which the engine's user runs this program, each to be closed. What no
+        way leads into is left out."""
+        found: list[socket.socket] = []
+        with contextlib.suppress(OSError):
+            owner = await self._user()
+            for pid in await asyncio.to_thread(_running, program, owner):
+                with contextlib.suppress(OSError):
+                    found.append(await self._namespaces.open(pid, socket.AF_INET, owner))
+        return found
+
+    async def _user(self) -> int | None:
+        """The engine's. Raises OSError."""
+        if self._owner is None and self._path is not None:
+            self._owner = await asyncio.to_thread(_listener, self._path)
+        return self._owner
 
     async def _process(self, instance_id: InstanceId) -> tuple[Process, int]:
         """And when it began. Raises RuntimeFailure, and what `find` raises."""

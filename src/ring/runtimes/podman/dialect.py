@@ -65,6 +65,7 @@ PODMAN = Dialect(
     has_ended=has_ended,
     begins_late=True,
     require_served=require_served,
+    name_server="aardvark-dns",
     completed=completed,
     about=about,
 )

@@ -30,9 +30,9 @@ async def completed(connection: Connection, network: str) -> Completed:
     if not isinstance(bridge, str) or not _INTERFACE.fullmatch(bridge):
         bridge, trouble = "", trouble or "the engine does not tell its bridge"
     names = () if told.get("dns_enabled", True) else (NAMELESS,)
-    if trouble:
-        return Completed((*_apart(network, trouble), *names))
-    return Completed((*_apart(network, await keep_apart(bridge)), *names), bridge)
+    trouble = trouble or await keep_apart(bridge)
+    kept = bridge if connection.endpoint.socket is not None else ""
+    return Completed((*_apart(network, trouble), *names), kept)
 
 
 def _apart(network: str, trouble: str) -> Iterator[Shortcoming]:
