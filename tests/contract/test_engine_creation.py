@@ -298,6 +298,18 @@ async def test_without_a_grace_its_own_counts(engine_space: Space) -> None:
     assert 0.9 <= time.monotonic() - begun < OWN_GRACE_S
 
 
+async def test_whoever_stops_it_leaves_it_time_to_end(
+    engine_space: Space, engine: DockerOutside
+) -> None:
+    """Not the runtime, whose stop says how long: `podman stop`, or the end of the machine."""
+    slow = ("sh", "-c", 'trap "sleep 0.3; exit 7" TERM; while :; do sleep 0.1; done')
+    instance = await engine_space.running(await engine_space.order(command=slow))
+    await engine.ask("POST", f"/containers/{instance.id}/stop")
+    ended = await engine_space.ended(instance.id)
+    assert ended.exit is not None
+    assert ended.exit.code == 7
+
+
 async def test_it_is_asked_to_end_by_its_own_signal(engine_space: Space) -> None:
     command = ("sh", "-c", 'trap "" TERM; trap "exit 7" INT; while :; do sleep 0.1; done')
     instance = await running_with(engine_space, command=command, stop_signal="SIGINT")
