@@ -112,3 +112,5 @@ def _deleted(story: Story) -> None:
     assert (shown.code, shown.err) == (4, f"error: deployment '{row['id']}' not found\n")
     assert story.ring.ask("GET", f"/deployments/{row['id']}")[0] == 404
     assert story.docker.has_network(story.namespace)
+    assert story.ring.run("namespace", "prune", story.namespace).code == 0
+    assert story.docker.has_network(story.namespace), "it may be somebody's address plan"
