@@ -96,7 +96,7 @@ class Space:
         order = order or await self.order()
         created = await self.runtime.create(order)
         await self.runtime.start(created.id)
-        if order.spec.command == UNTIL_TOLD:
+        if order.spec.command == UNTIL_TOLD and not order.spec.init:  # which hears for it
             await self.outside.listens(created.id, signal.SIGTERM)
         return created
 
