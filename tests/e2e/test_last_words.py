@@ -8,10 +8,12 @@ import pytest
 
 from tests.e2e.both import ON_BOTH
 from tests.e2e.polling import wait_until
+from tests.e2e.proxy import Answer, Fate
 from tests.e2e.story import probe
 
 if TYPE_CHECKING:
     from tests.e2e.conftest import Tell
+    from tests.e2e.proxy import EngineProxy
     from tests.e2e.story import Row, Story
 
 pytestmark = pytest.mark.engine
@@ -19,6 +21,12 @@ pytestmark = pytest.mark.engine
 NOISE = "head -c 90000 /dev/urandom | base64 | tr -d '\\n' | fold -w 1000; echo; hostname; exit 1"
 """Of the smallest size that may be set it takes more than a third, and less than a half, however
 well it is packed."""
+
+
+REFUSAL = Answer(500, b'{"message":"no"}')
+
+HELD_UP_S = 10.0
+"""Two seconds for the words, the rest for an engine that is busy with other tests."""
 
 
 def talker(story: Story, version: str, **fields: object) -> dict[str, object]:
@@ -141,3 +149,35 @@ def test_turned_off_nothing_is_left_not_even_from_before(tell: Tell) -> None:
     wait_until(lambda: not story.containers(), 5, "no container is left")
     answer = story.ring.run("deployment", "logs", f"{story.namespace}/web")
     assert answer.out == "No logs available for this deployment\n"
+
+
+@ON_BOTH
+@pytest.mark.parametrize("fate", [Fate.HANG, REFUSAL], ids=["hangs", "refused"])
+def test_words_that_cannot_be_had_hold_no_removal_up(
+    tell: Tell, proxy: EngineProxy, fate: Fate | Answer
+) -> None:
+    story = tell(docker_host=proxy.host)
+    story.applied(talker(story, "one", replicas=2))
+    before = story.wait_whole(2)
+    rule = proxy.rule("GET /containers/[0-9a-f]{64}/logs", fate)
+    assert story.ring.run("deployment", "scale", f"{story.namespace}/web", "1").code == 0
+    (left,) = story.wait_whole(1, within_s=HELD_UP_S)
+    (scaled,) = (one for one in before if one.id != left.id)
+    assert {call.path.split("/")[2] for call in rule.met} == {scaled.id}
+    wait_until(lambda: story.told("scale_down"), 5, "the end of the removal is told")
+    assert f"what instance {scaled.name} wrote last is lost" in story.ring.log.read_text()
+    proxy.lift(rule)
+    assert {name for name, _ in await_shown(story, 1)} == {left.name}
+
+
+@ON_BOTH
+def test_a_deployment_that_goes_as_a_whole_is_not_asked_for_its_words(
+    tell: Tell, proxy: EngineProxy
+) -> None:
+    story = tell(docker_host=proxy.host)
+    story.applied(talker(story, "one", replicas=2))
+    story.wait_whole(2)
+    assert story.ring.run("deployment", "delete", f"{story.namespace}/web").code == 0
+    story.wait_gone()
+    assert len({call.path for call in proxy.calls if call.method == "DELETE"}) == 2
+    assert [call for call in proxy.calls if "/logs" in call.path] == []
