@@ -12,6 +12,7 @@ from collections import deque
 from typing import TYPE_CHECKING
 
 from ring.core.errors import HostError
+from ring.core.logs import LONGEST_LINE_BYTES
 from ring.core.model.logs import LastWords, LogQuery
 from ring.runtimes import base
 from ring.runtimes.base import Gone, RuntimeFailure
@@ -26,8 +27,7 @@ log = logging.getLogger(__name__)
 
 WITHIN_S = 2.0
 TAIL = 1000  # lines
-LONGEST_LINE = 4096  # characters
-MOST_BYTES = 128 * 1024  # of text
+MOST_BYTES = 2 * LONGEST_LINE_BYTES  # of text; whole lines, which followers know again
 
 
 async def save(
@@ -55,18 +55,11 @@ async def _last_lines(runtime: base.Logs, instance_id: InstanceId) -> deque[LogL
     size = 0
     async with contextlib.aclosing(runtime.logs(instance_id, LogQuery(tail=TAIL))) as told:
         async for batch in told:
-            for line in batch:
-                kept = _cut(line)
-                lines.append(kept)
-                size += _bytes(kept)
+            lines.extend(batch)
+            size += sum(map(_bytes, batch))
             while size > MOST_BYTES:
                 size -= _bytes(lines.popleft())
     return lines
-
-
-def _cut(line: LogLine) -> LogLine:
-    too_long = len(line.message) > LONGEST_LINE
-    return line._replace(message=line.message[:LONGEST_LINE]) if too_long else line
 
 
 def _bytes(line: LogLine) -> int:
