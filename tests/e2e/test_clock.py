@@ -15,10 +15,11 @@ from tests.e2e.ring import program
 from tests.e2e.story import STEADY
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
     from pathlib import Path
 
     from tests.e2e.conftest import Tell
+    from tests.e2e.outside import Container
     from tests.e2e.story import Story
 
 pytestmark = pytest.mark.engine
@@ -148,9 +149,10 @@ def test_a_clock_that_is_set_between_two_starts(clock: WallClock, tell: Tell) ->
     assert story.told("instances_recovered") == []
 
 
-def turn_up(story: Story, labels: Mapping[str, str]) -> None:
-    """A container of these labels; it may be removed before it is started."""
-    late = story.docker.create(story.image, STEADY, labels)
+def turn_up(story: Story, gone: Container) -> None:
+    """The engine does late what it was asked for: a container of this name and these labels. It may
+    be removed before it is started."""
+    late = story.docker.create(story.image, STEADY, gone.labels, name=gone.name)
     story.docker.ask("POST", f"/containers/{late}/start")
 
 
@@ -160,14 +162,13 @@ def test_what_turns_up_of_a_deleted_deployment_is_still_removed(
     story = tell(interval_s=1, environment=clock.environment)
     story.applied(story.worker())
     (only,) = story.wait_whole(1)
-    labels = dict(only.labels)
     assert story.ring.run("deployment", "delete", f"{story.namespace}/web").code == 0
     story.wait_gone()
     for jump_s in (DAY_S, -DAY_S):
         clock.set_off(jump_s)
-        turn_up(story, labels)
+        turn_up(story, only)
         wait_until(lambda: not story.containers(), 15, "the late one is removed")
         story.ring.kill()
         story.ring.start()
-    turn_up(story, labels)
+    turn_up(story, only)
     wait_until(lambda: not story.containers(), 15, "so it is after a start")
