@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import os
 import tarfile
@@ -75,3 +76,27 @@ async def test_always_asks_the_registry_and_takes_no_layer_that_is_here(
             assert registry.asked == [("HEAD", manifest)]
     finally:
         await engine.ask("DELETE", f"/images/{first.id}", {"force": "1"})
+
+
+async def test_of_an_image_that_was_pushed_again_the_digest_is_its_tags_own(
+    docker: DockerOutside, registry: WatchedRegistry, name: str
+) -> None:
+    """As a build does that changes nothing but what stands beside the image. Podman does not tell
+    which of its digests the tag has now."""
+    await pushed(docker, registry, name)
+    image = f"{registry.registry}/{name}:1"
+    address = f"http://{registry.registry}/v2/{name}/manifests/1"
+    async with aiohttp.request("GET", address, headers={"Accept": MANIFESTS}) as answer:
+        manifest, kind = await answer.read(), answer.headers["Content-Type"]
+    seen = {}
+    for times in range(5):
+        content = manifest + b"\n" * times
+        headers = {"Content-Type": kind}
+        async with aiohttp.request("PUT", address, data=content, headers=headers) as answer:
+            assert answer.status == 201, answer
+        found = await docker.runtime.resolve_image(image, "Always", None)
+        assert found.digest == f"sha256:{hashlib.sha256(content).hexdigest()}"
+        assert found.digest == await docker.runtime.remote_digest(image)
+        seen[found.digest] = found.id
+    assert (len(seen), len({*seen.values()})) == (5, 1)
+    await docker.ask("DELETE", f"/images/{found.id}", {"force": "1"})

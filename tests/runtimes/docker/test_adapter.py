@@ -417,6 +417,24 @@ async def test_the_digest_of_a_local_image(
 
 
 @pytest.mark.parametrize(
+    ("told", "chosen"),
+    [
+        (b'{"status": "Digest: sha256:%s"}' % (b"3" * 64), "3"),
+        (b'{"status": "Digest: sha256:%s"}' % (b"9" * 64), "2"),
+        (b'{"status": "done"}', "2"),
+    ],
+)
+async def test_of_several_digests_the_one_of_the_tag_is_taken(
+    script: Script, runtime: Runtime, told: bytes, chosen: str
+) -> None:
+    digests = [f"app@sha256:{one * 64}" for one in "234"]
+    script.say("GET /v1.41/images/", answer({"Id": "sha256:" + "1" * 64, "RepoDigests": digests}))
+    script.say("POST /v1.41/images/create", opening(told))
+    image = await runtime.resolve_image("app:1", "Always", None)
+    assert image.digest == "sha256:" + chosen * 64
+
+
+@pytest.mark.parametrize(
     ("asked", "named"),
     [
         (["no-new-privileges", "apparmor=web"], "apparmor=web: "),

@@ -43,6 +43,7 @@ def test_a_pull() -> None:
     for told, (count, done, size, downloaded) in PULL:
         layers.note(told)
         assert layers.progress() == PullProgress(count, done, size, downloaded), told
+    assert layers.digest == "sha256:1"
 
 
 @pytest.mark.parametrize(
@@ -65,6 +66,7 @@ def test_what_tells_nothing(told: Payload) -> None:
     layers.note(line("Pulling fs layer"))
     layers.note(told)
     assert layers.progress() == PullProgress(layers=1)
+    assert layers.digest is None
 
 
 def test_no_more_layers_than_an_image_has() -> None:

@@ -32,7 +32,7 @@ async def turns(count: int = 5) -> None:
 
 
 async def test_waiters_share_one_pull() -> None:
-    pulls, pull = SharedPulls(), Pull()
+    pulls, pull = SharedPulls[bool](), Pull()
     async with asyncio.TaskGroup() as group:
         for _ in range(3):
             group.create_task(pulls.join("a", pull))
@@ -42,7 +42,7 @@ async def test_waiters_share_one_pull() -> None:
 
 
 async def test_a_cancelled_waiter_leaves_it_to_the_others() -> None:
-    pulls, pull = SharedPulls(), Pull()
+    pulls, pull = SharedPulls[bool](), Pull()
     first = asyncio.create_task(pulls.join("a", pull))
     second = asyncio.create_task(pulls.join("a", pull))
     await turns()
@@ -56,7 +56,7 @@ async def test_a_cancelled_waiter_leaves_it_to_the_others() -> None:
 
 
 async def test_a_pull_that_nobody_waits_for_is_cancelled() -> None:
-    pulls, pull = SharedPulls(), Pull()
+    pulls, pull = SharedPulls[bool](), Pull()
     waiter = asyncio.create_task(pulls.join("a", pull))
     await turns()
     waiter.cancel()
@@ -70,7 +70,7 @@ async def test_a_pull_that_nobody_waits_for_is_cancelled() -> None:
 
 
 async def test_every_waiter_gets_the_error() -> None:
-    pulls, pull = SharedPulls(), Pull()
+    pulls, pull = SharedPulls[bool](), Pull()
     waiters = [asyncio.create_task(pulls.join("a", pull)) for _ in range(2)]
     await turns()
     pull.end.set_exception(ValueError("refused"))
@@ -79,7 +79,7 @@ async def test_every_waiter_gets_the_error() -> None:
 
 
 async def test_pulls_of_different_images_are_apart() -> None:
-    pulls, one, other = SharedPulls(), Pull(), Pull()
+    pulls, one, other = SharedPulls[bool](), Pull(), Pull()
     async with asyncio.TaskGroup() as group:
         group.create_task(pulls.join("a", one))
         group.create_task(pulls.join("b", other))
@@ -90,7 +90,7 @@ async def test_pulls_of_different_images_are_apart() -> None:
 
 
 async def test_a_few_run_at_once_and_the_others_wait_for_a_place() -> None:
-    pulls, several = SharedPulls(), [Pull() for _ in range(MOST_AT_ONCE + 2)]
+    pulls, several = SharedPulls[bool](), [Pull() for _ in range(MOST_AT_ONCE + 2)]
     waiters = [asyncio.create_task(pulls.join(str(at), pull)) for at, pull in enumerate(several)]
     await turns()
     assert [pull.begun for pull in several] == [1] * MOST_AT_ONCE + [0, 0]
@@ -104,7 +104,7 @@ async def test_a_few_run_at_once_and_the_others_wait_for_a_place() -> None:
 
 
 async def test_one_that_waits_for_a_place_is_shared_and_given_up() -> None:
-    pulls, several = SharedPulls(), [Pull() for _ in range(MOST_AT_ONCE + 1)]
+    pulls, several = SharedPulls[bool](), [Pull() for _ in range(MOST_AT_ONCE + 1)]
     running = [
         asyncio.create_task(pulls.join(str(at), each)) for at, each in enumerate(several[:-1])
     ]
@@ -122,7 +122,7 @@ async def test_one_that_waits_for_a_place_is_shared_and_given_up() -> None:
 
 
 async def test_closing_ends_what_is_in_flight() -> None:
-    pulls, pull = SharedPulls(), Pull()
+    pulls, pull = SharedPulls[bool](), Pull()
     waiter = asyncio.create_task(pulls.join("a", pull))
     await turns()
     await pulls.close()

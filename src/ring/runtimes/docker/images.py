@@ -65,7 +65,7 @@ class Images:
         self._repositories = dialect.repositories
         self._nameless = dialect.nameless
         self._pull_idle_s = pull_idle_s
-        self._pulls = SharedPulls()
+        self._pulls = SharedPulls[Layers]()
         self._layers: dict[str, Layers] = {}
         """Of pulls in flight, by the reference as it was written; of several the last."""
 
@@ -140,13 +140,13 @@ class Images:
             )
         key = (shown.written, reference.version, login)
         before = await self._ids()
-        has_changed = await self._pulls.join(key, lambda: self._pull(reference, shown, login))
+        pulled = await self._pulls.join(key, lambda: self._pull(reference, shown, login))
         found = await self._local(reference.exact)
         if found is None:
             raise failures.not_found(shown, "the pull ended without an image")
-        is_new = has_changed and before is not None and found.id not in before
+        is_new = pulled.has_changed_something and before is not None and found.id not in before
         origin = Origin.BROUGHT if is_new else Origin.PULLED
-        return replace(_chosen(reference, found), origin=origin)
+        return replace(_chosen(reference, found, pulled.digest), origin=origin)
 
     async def _ids(self) -> frozenset[str] | None:
         """Of all that is here: what a pull adds to it is what this server has brought.
@@ -158,8 +158,8 @@ class Images:
         except Unavailable:
             return None
 
-    async def _pull(self, reference: Reference, shown: Reference, login: Login | None) -> bool:
-        """False: everything was here by then, as far as the engine tells.
+    async def _pull(self, reference: Reference, shown: Reference, login: Login | None) -> Layers:
+        """What the engine said of it.
 
         Of a tag that has not moved it fetches no layer: Docker sends a HEAD for the digest and is
         done, Podman reads manifest and settings. `GET /distribution/…`, which only Docker has,
@@ -178,7 +178,7 @@ class Images:
                 del self._layers[shown.written]
         if problem is not None:
             raise failures.of_pull(shown, problem, login)
-        return layers.has_changed_something
+        return layers
 
     async def _followed(
         self, query: Mapping[str, str], shown: Reference, login: Login | None, layers: Layers
@@ -242,12 +242,16 @@ def _told(line: bytes) -> payload.Payload:
         return {}
 
 
-def _chosen(reference: Reference, found: _Local) -> Image:
-    """The image by its digest in the repository asked for, else in another, else as written."""
+def _chosen(reference: Reference, found: _Local, told: str | None = None) -> Image:
+    """The image by its digest in the repository asked for, else in another, else as written.
+
+    told: by the registry, of the tag. Of several digests of one image it is the one that a later
+    question for the tag is answered with.
+    """
     digests = [entry for entry in found.repo_digests if references.is_digest(_digest(entry))]
     wanted = references.normalised(reference.repository)
     own = [entry for entry in digests if references.normalised(_repository(entry)) == wanted]
-    exact = [entry for entry in own if _digest(entry) == reference.digest]
+    exact = [entry for entry in own if _digest(entry) == (reference.digest or told)]
     if digests and not own:
         _log.warning(
             "image %r has no digest in its own repository, taking that of %r",

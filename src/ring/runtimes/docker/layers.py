@@ -13,6 +13,7 @@ _NEW = frozenset({"pulling fs layer", "already exists"})
 _UNPACKED = frozenset({"pull complete", "already exists"})
 _DOWNLOADED = frozenset({"verifying checksum", "download complete", "extracting", "pull complete"})
 _UP_TO_DATE = "status: image is up to date"
+_DIGEST = "digest: "
 _MOST = 1000  # layers; no image has more than 127
 
 
@@ -24,12 +25,17 @@ class Layers:
         self.has_changed_something = True
         """False: the engine says that the reference led to this image already when it came to it,
         as where somebody else had pulled it meanwhile. Not all engines say so."""
+        self.digest: str | None = None
+        """Of what the reference is in the registry, where the engine tells: an image may have been
+        pushed more than once, and then has several."""
 
     def note(self, line: Payload) -> None:
         """Lines about anything but a layer, or the outcome, mean nothing here."""
         status, name = str(line.get("status")).lower(), str(line.get("id"))
         if status.startswith(_UP_TO_DATE):
             self.has_changed_something = False
+        if status.startswith(_DIGEST):
+            self.digest = status.removeprefix(_DIGEST)
         if status in _NEW and len(self._layers) < _MOST:
             self._layers.setdefault(name, _Layer())
         layer = self._layers.get(name)
