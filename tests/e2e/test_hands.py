@@ -36,6 +36,7 @@ def strangers(engine: Docker) -> Iterator[list[str]]:
             engine.remove_images([image])
 
 
+@ON_BOTH
 def test_a_container_that_is_removed_is_replaced_and_not_counted(story: Story) -> None:
     story.applied(story.worker(replicas=3))
     before = {one.id for one in story.wait_whole(3)}
@@ -99,6 +100,7 @@ def test_containers_of_unknown_deployments_are_left_alone(tell: Tell, strangers:
     assert story.ring.log.read_text().count(f"instance {name} ") == 2, "once for each start"
 
 
+@ON_BOTH
 def test_a_container_that_is_paused_is_left_so_and_told(story: Story) -> None:
     story.applied(story.worker(replicas=2))
     before = {one.id for one in story.wait_whole(2)}
@@ -106,7 +108,7 @@ def test_a_container_that_is_paused_is_left_so_and_told(story: Story) -> None:
     story.docker.told("POST", f"/containers/{victim}/pause")
     wait_until(lambda: story.told("container_paused"), 10, "the pause is told")
     (event,) = story.told("container_paused")
-    assert (event.level, event.component) == ("warning", "docker-events")
+    assert (event.level, event.component) == ("warning", f"{story.runtime}-events")
     assert victim[:12] in event.message
     assert "unpause it, or remove it to have it replaced" in event.message
     wait_until(lambda: len(story.row()["instances"]) == 1, 5, "only the other one runs")
@@ -119,6 +121,7 @@ def test_a_container_that_is_paused_is_left_so_and_told(story: Story) -> None:
     assert story.created() == 2
 
 
+@ON_BOTH
 def test_a_deployment_with_a_paused_container_is_deleted(story: Story) -> None:
     story.applied(story.worker())
     (only,) = story.wait_whole(1)
@@ -127,6 +130,7 @@ def test_a_deployment_with_a_paused_container_is_deleted(story: Story) -> None:
     story.wait_gone()
 
 
+@ON_BOTH
 def test_a_container_that_is_renamed_goes_on_under_its_new_name(tell: Tell) -> None:
     story = tell(interval_s=1)
     story.applied(story.worker(replicas=2))
@@ -147,6 +151,7 @@ def test_a_container_that_is_renamed_goes_on_under_its_new_name(tell: Tell) -> N
     story.wait_gone()
 
 
+@ON_BOTH
 def test_a_rename_while_the_server_is_away_is_followed(story: Story) -> None:
     story.applied(story.worker())
     (only,) = story.wait_whole(1)
@@ -191,6 +196,7 @@ def test_a_copy_of_a_container_is_left_alone(tell: Tell, strangers: list[str]) -
     assert story.docker.inspect(copy)["State"]["Running"] is True
 
 
+@ON_BOTH
 def test_a_container_that_is_taken_off_its_network_is_connected_again(story: Story) -> None:
     port = free_port()
     mapping = [{"published": port, "target": 80}]
@@ -242,7 +248,9 @@ def test_a_network_that_is_removed_while_nothing_is_on_it_is_made_again(story: S
 
 def disconnect(story: Story, container_id: str) -> None:
     order = {"Container": container_id, "Force": True}
-    story.docker.told("POST", f"/networks/ring_{story.namespace}/disconnect", body=order)
+    path = f"/networks/ring_{story.namespace}/disconnect"
+    status, said = story.docker.ask("POST", path, body=order)
+    assert status == 200, said
 
 
 def found_by_name(story: Story, client_id: str) -> str:

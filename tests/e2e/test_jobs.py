@@ -130,6 +130,7 @@ def test_a_command_that_cannot_be_started_is_tried_five_times(story: Story) -> N
     settle(story, "failed", created=5)
 
 
+@ON_BOTH
 def test_a_job_that_somebody_stops_is_judged_by_its_code(story: Story) -> None:
     story.applied(story.worker("nightly", kind="job", command=list(STEADY)))
     story.wait_for("running", "nightly")
