@@ -76,15 +76,16 @@ class Watch:
             told = json.loads(line)
             actor = told["Actor"]
             labels = actor["Attributes"]
-            self._noted.append(
-                Happening(
-                    told["Action"],
-                    actor["ID"],
-                    labels["ring.name"],
-                    told["timeNano"] / 1e9,
-                    labels["ring_deployment"],
-                )
+            happening = Happening(
+                told["Action"],
+                actor["ID"],
+                labels["ring.name"],
+                told["timeNano"] / 1e9,
+                labels["ring_deployment"],
             )
+            # Podman (seen with 4.3) now and then tells again what it has told before.
+            if happening not in self._noted:
+                self._noted.append(happening)
 
     def noted(self, kind: str, name: str = "web") -> list[Happening]:
         """Oldest first."""
