@@ -15,7 +15,7 @@ import pytest
 from ring.core.model.failures import FailureClass
 from ring.runtimes.base import RuntimeFailure
 from ring.runtimes.docker.stock import full_id
-from tests.contract.outside import required
+from tests.contract.outside import eventually, required
 
 if TYPE_CHECKING:
     from ring.runtimes.base import Runtime
@@ -74,7 +74,18 @@ class Repository:
 
     async def forget(self) -> None:
         """Removes every local image of the repository."""
-        for image in await self.engine.listed("/images/json", {"reference": [self.path]}):
+        query = {"all": "1", "filters": json.dumps({"reference": [self.path]})}
+        images: list[dict[str, object]] = []
+
+        async def are_listed() -> bool:
+            # Podman lists none at all while somebody removes another one.
+            status, text = await self.engine.ask("GET", "/images/json", query)
+            assert status == 200 or "image not known" in text, text
+            images[:] = json.loads(text) if status == 200 else []
+            return status == 200
+
+        await eventually(are_listed)
+        for image in images:
             await self.engine.ask("DELETE", f"/images/{image['Id']}", {"force": "1"})
 
     async def is_local(self, reference: str) -> bool:
