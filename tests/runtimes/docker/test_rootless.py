@@ -12,7 +12,7 @@ import pytest
 from ring.core.model.ids import InstanceId
 from ring.network.bridges import NETWORK_COOKIE
 from ring.runtimes.base import Process, RuntimeFailure
-from ring.runtimes.docker.rootless import Insides
+from ring.runtimes.docker.rootless import Insides, running
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -133,3 +133,28 @@ async def test_the_homes_of_bridges_are_where_a_program_of_the_user_runs(
 
 def cookie(one: socket.socket) -> bytes:
     return one.getsockopt(socket.SOL_SOCKET, NETWORK_COOKIE, 8)
+
+
+def process(processes: Path, pid: int, comm: bytes, *inside: int) -> None:
+    """As the kernel tells of one, with its numbers in the process namespaces further inside."""
+    (entry := processes / str(pid)).mkdir()
+    (entry / "comm").write_bytes(comm + b"\n")
+    numbers = b"\t".join(b"%d" % number for number in (pid, *inside))
+    (entry / "status").write_bytes(b"Name:\t" + comm + b"\nNSpid:\t" + numbers + b"\nUid:\t0\n")
+
+
+def test_a_name_that_is_no_text_hides_no_other_process(tmp_path: Path) -> None:
+    """An instance names its processes as it likes, and they are of the engine's user."""
+    process(tmp_path, 3, b"\xff\xfe", 1)
+    process(tmp_path, 4, b"ring-names")
+    assert running("ring-names", os.getuid(), tmp_path) == [4]
+    assert running("ring-names", os.getuid() + 1, tmp_path) == []
+
+
+def test_what_takes_the_name_inside_instances_does_not_crowd_out_the_engines_own(
+    tmp_path: Path,
+) -> None:
+    for number in range(100, 120):
+        process(tmp_path, number, b"ring-names", 1)
+    process(tmp_path, 4000, b"ring-names")
+    assert running("ring-names", os.getuid(), tmp_path)[0] == 4000

@@ -56,15 +56,27 @@ def _listener(path: str) -> int:
     return int(uid)
 
 
-def _running(program: str, owner: int | None, processes: Path = Path("/proc")) -> list[int]:
-    """Processes of this user that run it: one, or one for each of the user's engines."""
-    found: list[int] = []
+def running(program: str, owner: int | None, processes: Path = Path("/proc")) -> list[int]:
+    """Processes of this user that run it: one, or one for each of the user's engines.
+
+    What runs in instances may be the user's as well, and call itself anything, in any bytes. It is
+    further inside than the engine's own, which go first.
+    """
+    found: list[tuple[int, int]] = []
     for entry in processes.iterdir():
         with contextlib.suppress(OSError):
             is_theirs = entry.name.isdigit() and entry.stat().st_uid == owner
-            if is_theirs and (entry / "comm").read_text().strip() == program:
-                found.append(int(entry.name))
-    return found[:_MOST_HOMES]
+            if is_theirs and (entry / "comm").read_bytes().rstrip(b"\n") == program.encode():
+                found.append((_depth(entry), int(entry.name)))
+    return [pid for _, pid in sorted(found)[:_MOST_HOMES]]
+
+
+def _depth(process: Path) -> int:
+    """In how many process namespaces it is, from the one that is looked from. Raises OSError."""
+    for line in (process / "status").read_bytes().splitlines():
+        if line.startswith(b"NSpid:"):
+            return len(line.split()) - 1
+    return 1
 
 
 class Insides:
@@ -107,7 +119,7 @@ class Insides:
         found: list[socket.socket] = []
         with contextlib.suppress(OSError):
             owner = await self._user()
-            for pid in await asyncio.to_thread(_running, program, owner):
+            for pid in await asyncio.to_thread(running, program, owner):
                 with contextlib.suppress(OSError):
                     found.append(await self._namespaces.open(pid, socket.AF_INET, owner))
         return found
