@@ -6,6 +6,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from ring.core.model.ids import InstanceId
+from ring.network import bridges
+from ring.runtimes.docker import adapter
 from ring.runtimes.podman import information, networks, open_runtime
 from ring.runtimes.shortcomings import NO_ISOLATION, NO_NAMES, Shortcomings
 from tests.runtimes.docker import scripted
@@ -132,3 +135,33 @@ async def test_the_plugin_of_an_older_release_is_looked_for(
     (tmp_path / "cni/dnsname").touch()
     await runtime.notices()
     assert runtime.capabilities().discovery
+
+
+@pytest.mark.usefixtures("trouble")
+@pytest.mark.parametrize("whose", [True, OSError("gone fishing")], ids=["a user's", "who knows"])
+async def test_no_interface_of_this_machine_is_touched_before_it_is_known_whose_the_engine_is(
+    script: Script,
+    runtime: DockerRuntime,
+    whose: bool | OSError,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    looked_up: list[str] = []
+
+    def index(_: object, name: str) -> None:
+        looked_up.append(name)
+
+    async def is_rootless(_: str | None) -> bool:
+        if isinstance(whose, OSError):
+            raise whose
+        return whose
+
+    monkeypatch.setattr(bridges, "_index", index)
+    script.say("POST /v1.41/containers/one/start", answer(None, 204))
+    await runtime.ensure_network("shop")
+    with monkeypatch.context() as patched:
+        patched.setattr(adapter, "is_rootless", is_rootless)
+        await runtime.start(InstanceId("one"))
+    assert looked_up == []
+    monkeypatch.setattr(runtime, "_is_rootless", False)
+    await runtime.start(InstanceId("one"))
+    assert looked_up == ["podman1"]

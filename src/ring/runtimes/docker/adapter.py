@@ -166,11 +166,16 @@ class DockerRuntime:
     async def _learn(self) -> None:
         """Once. Raises Unavailable."""
         await self._modules.learn()
+        try:
+            await self._is_a_users()
+        except OSError as error:
+            raise self._connection.unavailable(str(error)) from error
+
+    async def _is_a_users(self) -> bool:
+        """Looks once. Raises OSError."""
         if self._is_rootless is None:
-            try:
-                self._is_rootless = await is_rootless(self._endpoint.socket)
-            except OSError as error:
-                raise self._connection.unavailable(str(error)) from error
+            self._is_rootless = await is_rootless(self._endpoint.socket)
+        return self._is_rootless
 
     async def version(self) -> str:
         """What the engine is, and which API versions it speaks. Raises Unavailable."""
@@ -201,10 +206,13 @@ class DockerRuntime:
                 yield event
 
     async def _networks_of_bridges(self) -> Sequence[Socket]:
-        """See ring.network.bridges.Places."""
-        if self._is_rootless:
-            return await self._insides.homes(self._dialect.name_server)
-        return here()
+        """See ring.network.bridges.Places. None while nobody can tell whose engine it is: a user's
+        would name interfaces of this machine."""
+        with contextlib.suppress(OSError):
+            if await self._is_a_users():
+                return await self._insides.homes(self._dialect.name_server)
+            return here()
+        return ()
 
     async def ensure_network(self, namespace: str) -> None:
         await self._networks.ensure(namespace)
