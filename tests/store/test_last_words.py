@@ -190,6 +190,17 @@ def test_they_outlast_the_row_that_is_replaced(store: Store) -> None:
     assert sql(store, "SELECT * FROM last_words") == []
 
 
+def test_a_namespace_leaves_none_to_the_next_of_its_name(store: Store) -> None:
+    row = accepted(store)
+    keep(store, [1])
+    done(store.delete(row.id, MIRA))
+    namespace = store.namespace(WEB.namespace)
+    assert namespace is not None
+    done(store.delete_namespace(namespace, MIRA))
+    accepted(store)
+    assert kept(store) == []
+
+
 @pytest.mark.parametrize("is_purged", [False, True])
 def test_they_come_too_late_once_it_is_deleted(store: Store, *, is_purged: bool) -> None:
     row = accepted(store)

@@ -79,6 +79,11 @@ def drop_orphaned(tx: Transaction, key: GroupKey) -> None:
     tx.run("last_words", "drop_orphaned", _named(key))
 
 
+def drop_namespace(tx: Transaction, namespace: str) -> None:
+    """A later one of this name is somebody else's."""
+    tx.run("last_words", "drop_namespace", {"namespace": namespace})
+
+
 def _keep(tx: Transaction, key: GroupKey, words: LastWords, allowance: Allowance) -> None:
     lines = _packed(words)
     if len(lines) > allowance.size:  # all others would make room in vain

@@ -12,7 +12,7 @@ from ring.clock import rfc3339
 from ring.core import namespace_network
 from ring.core.errors import Conflict, Denied, NotFound
 from ring.core.namespace_network import UNSET
-from ring.store import audit
+from ring.store import audit, last_words
 from ring.store.decoding import EPOCH, json_value, moment
 from ring.store.records import Author, Namespace
 
@@ -111,6 +111,7 @@ def delete(tx: Transaction, namespace: Namespace, author: Author) -> None:
         )
     tx.run("namespaces", "drop_volumes", name)
     tx.run("namespaces", "drop_revisions", name)
+    last_words.drop_namespace(tx, namespace.name)
     tx.run("namespaces", "delete", {"id": namespace.id})
     audit.purge_namespace(tx, namespace.name)
     target = audit.Target("namespace", namespace.name, namespace=namespace.name)

@@ -883,6 +883,28 @@ def test_a_deployment_that_is_deleted_needs_no_words(*, stop: bool) -> None:
     bench.run(main())
 
 
+def test_words_are_not_left_to_a_namesake_in_a_namespace_made_anew() -> None:
+    """What is still to end there when the namespace is deleted was somebody else's."""
+    bench = Bench()
+
+    async def main() -> None:
+        row = await bench.accept()
+        removal = await ended(bench, row, phase=Phase.STOPPING)
+        await bench.store.delete(row.id, AUTHOR)
+        namespace = bench.store.namespace(row.spec.namespace)
+        assert namespace is not None
+        await bench.store.delete_namespace(namespace, AUTHOR)
+        await bench.wait(1.0)
+        namesake = await bench.accept()
+        assert namesake.key == row.key
+        assert isinstance(await Shop(bench).executor.run(removal), Removed)
+        assert kept(bench, namesake.key) == []
+        await Shop(bench).executor.run(await ended(bench, namesake))
+        assert len(kept(bench, namesake.key)) == 1
+
+    bench.run(main())
+
+
 def test_where_none_are_kept_the_engine_is_not_asked_for_them() -> None:
     bench = Bench(allowance=Allowance(size=0))
 

@@ -41,6 +41,9 @@ WHERE namespace = :namespace AND name = :name ORDER BY seq;
 -- name: lines
 SELECT lines FROM last_words WHERE seq = :seq AND instance_id = :id;
 
+-- name: drop_namespace
+DELETE FROM last_words WHERE namespace = :namespace;
+
 -- name: drop_orphaned
 DELETE FROM last_words
 WHERE namespace = :namespace AND name = :name AND NOT EXISTS (
