@@ -95,7 +95,7 @@ def test_the_oldest_make_room_within_their_own_deployment(store: Store) -> None:
     assert kept(store, other) == [words(99)]
 
 
-def test_in_all_the_oldest_go_whosever_they_are(store: Store) -> None:
+def test_in_a_namespace_the_oldest_go_whosever_they_are(store: Store) -> None:
     web, other = accepted(store).key, accepted(store, name="other").key
     keep(store, [1], other)
     each = stored_bytes(store)
@@ -109,6 +109,25 @@ def test_in_all_the_oldest_go_whosever_they_are(store: Store) -> None:
     assert (kept(store, other), kept(store, web)) == ([words(4)], [words(2), words(3)])
     keep(store, [5], other)
     assert (kept(store, other), kept(store, web)) == ([words(4), words(5)], [words(3)])
+
+
+def test_a_namespace_that_leaves_much_takes_no_room_from_one_that_leaves_little(
+    store: Store,
+) -> None:
+    accepted(store)
+    keep(store, [1])
+    each = stored_bytes(store)
+    store = memory_store(allowance=Allowance(size=4 * each))
+    accepted(store)
+    noisy = [accepted(store, namespace="edge", name=f"noisy{number}").key for number in range(3)]
+    keep(store, [1])
+    for number in range(2, 8):
+        keep(store, [number], noisy[number % 3])
+    assert kept(store) == [words(1)]
+    assert [kept(store, key) for key in noisy] == [[words(6)], [words(7)], [words(5)]]
+    keep(store, [8])
+    assert kept(store) == [words(1), words(8)]
+    assert [kept(store, key) for key in noisy] == [[words(6)], [words(7)], []]
 
 
 def test_the_size_holds_after_every_write_and_no_more_goes_than_has_to() -> None:

@@ -1,7 +1,8 @@
 """What instances wrote before they ended: of the last few of each deployment, within a total size.
 
 They belong to the deployment and not to one of its rows: whoever reads the logs of a new version is
-to see why the old one went. They are on disk alone, and compressed; the newest make the oldest go.
+to see why the old one went. They are on disk alone, and compressed; the newest make the oldest go,
+of whichever namespace has most.
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
 -- Last words belong to the deployment and no longer to one row of it, and have a size: bytes is the
--- length of lines. The sum over all is asked for with every write, and is in an index of its own.
+-- length of lines. The sums over all are asked for with every write, and are in an index of their own.
 CREATE TABLE ended_words (
   seq INTEGER PRIMARY KEY,
   namespace TEXT NOT NULL,
@@ -25,4 +25,4 @@ DROP TABLE last_words;
 ALTER TABLE ended_words RENAME TO last_words;
 
 CREATE UNIQUE INDEX last_words_instance ON last_words (namespace, name, instance_id);
-CREATE INDEX last_words_size ON last_words (seq, bytes);
+CREATE INDEX last_words_size ON last_words (namespace, seq, bytes);

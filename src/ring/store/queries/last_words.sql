@@ -26,10 +26,16 @@ DELETE FROM last_words WHERE seq IN (
 SELECT ifnull(sum(bytes), 0) AS bytes FROM last_words INDEXED BY last_words_size;
 
 -- name: trim_size
+-- Of the namespace that has most, the oldest go: one that writes much takes no other's.
 DELETE FROM last_words WHERE seq IN (
   SELECT seq FROM (
-    SELECT seq, sum(bytes) OVER (ORDER BY seq DESC ROWS UNBOUNDED PRECEDING) AS total
-    FROM last_words INDEXED BY last_words_size
+    SELECT seq, sum(bytes) OVER (ORDER BY newer, seq DESC ROWS UNBOUNDED PRECEDING) AS total
+    FROM (
+      SELECT seq, bytes, sum(bytes) OVER (
+        PARTITION BY namespace ORDER BY seq DESC ROWS UNBOUNDED PRECEDING
+      ) AS newer
+      FROM last_words INDEXED BY last_words_size
+    )
   )
   WHERE total > :size
 );
