@@ -1036,6 +1036,21 @@ def test_a_removal_by_name_leaves_somebody_elses_alone() -> None:
     bench.run(main())
 
 
+def test_a_removal_by_name_leaves_a_copy_of_another_instance_alone() -> None:
+    """The name was drawn for a start, and was taken."""
+    bench = Bench()
+
+    async def main() -> None:
+        row = await bench.accept()
+        original = bench.running(bench.order(row, bench.name()))
+        copy = bench.engine.copy_by_hand(original.id, name := bench.name())
+        result = await Shop(bench).executor.run(RemoveInstance(row.id, name, None, 10.0))
+        assert result == Removed()
+        assert [one.id for one in bench.live()] == [original.id, copy]
+
+    bench.run(main())
+
+
 def test_what_cannot_be_stopped_is_still_to_be_removed() -> None:
     bench = Bench()
 

@@ -41,7 +41,7 @@ async def remove(
     instance_id = action.instance_id
     if instance_id is None:
         found = await runtime.find(action.name)
-        if found is None or found.deployment_id != action.deployment_id:
+        if found is None or not is_made_by(action, found):
             return
         instance_id = found.id
     if action.stop:
@@ -70,8 +70,8 @@ async def clear(runtime: Runtime, action: StartInstance, made: Instance | None =
     return True
 
 
-def is_made_by(action: StartInstance, found: Instance) -> bool:
-    """What bears the start's name was made for it, and is not somebody else's."""
+def is_made_by(action: StartInstance | RemoveInstance, found: Instance) -> bool:
+    """What bears the action's name was made under it, and is not somebody else's."""
     return found.deployment_id == action.deployment_id and found.made_as in {None, action.name}
 
 
