@@ -49,6 +49,7 @@ def test_what_is_said(tmp_path: Path, lines: str, environ: dict[str, str], said:
         ("ended_instances = 101", "ended_instances must be a number from 0 to 100, got 101"),
         ("ended_instances = -1", "ended_instances must be a number from 0 to 100, got -1"),
         ("ended_instances = true", "ended_instances must be a number from 0 to 100, got True"),
+        ("ended_instances = '3'", "ended_instances must be a number from 0 to 100, got '3'"),
         ("ended_instances = 1.5", "ended_instances must be a number from 0 to 100, got 1.5"),
         ("ended_size = '255Ki'", "ended_size must be 0, or a size from '256Ki' to '1Gi', got '255"),
         ("ended_size = '2Gi'", "ended_size must be 0, or a size from '256Ki' to '1Gi', got '2Gi'"),

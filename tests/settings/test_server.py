@@ -116,7 +116,7 @@ def test_revision_history(
     assert len(settings.warnings) == warnings
 
 
-@pytest.mark.parametrize("written", ["0", "101", "-1"])
+@pytest.mark.parametrize("written", ["0", "101", "-1", "'3'", "true"])
 def test_a_revision_history_out_of_range_stops_the_start(
     load: Callable[..., ServerSettings], written: str
 ) -> None:
@@ -169,6 +169,20 @@ def test_crash_loop_retry(
     settings = load(f"[server.scheduler]\n{text}\n", **environ)
     assert settings.crash_loop_retry_s == seconds
     assert len(settings.warnings) == warned
+
+
+def test_a_variable_that_means_nothing_is_told_with_what_counts_in_its_place(
+    load: Callable[..., ServerSettings],
+) -> None:
+    settings = load(
+        '[server.scheduler]\ncrash_loop_retry = "90s"\n',
+        RING_CRASH_LOOP_RETRY="often",
+        RING_REVISION_HISTORY="0",
+    )
+    assert settings.warnings == (
+        "RING_CRASH_LOOP_RETRY 'often' is not a duration such as '5m', or 'never', using 90s",
+        "RING_REVISION_HISTORY '0' is not a number from 1 to 100, using 10",
+    )
 
 
 @pytest.mark.parametrize(
@@ -376,6 +390,10 @@ def test_two_current_contexts_warn(load: Callable[..., ServerSettings]) -> None:
         (
             "[server.scheduler]\ncrash_loop_retry = 'often'",
             "server.scheduler.crash_loop_retry must be a duration such as '5m', or 'never'",
+        ),
+        (
+            "[server.scheduler]\ncrash_loop_retry = 5",
+            "server.scheduler.crash_loop_retry must be a duration such as '5m', or 'never', got 5",
         ),
         ("[server.runtime.docker]\nenabled = 1", "server.runtime.docker.enabled must be true or"),
         ("[server.runtime.docker]\noptional = 1", "server.runtime.docker.optional must be true"),

@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from ring.core.model.quantities import QuantityError, parse_duration
+from ring.core.model.quantities import parse_duration
 from ring.settings.contexts import Context, pick_context
 from ring.settings.dashboard import DashboardSettings, dashboard
 from ring.settings.database import find_database
 from ring.settings.files import files_dir
 from ring.settings.images import images
+from ring.settings.keys import Key, whole_number
 from ring.settings.known import unknown_keys
 from ring.settings.logs import logs
 from ring.settings.network import NetworkSettings, network
@@ -28,9 +29,6 @@ if TYPE_CHECKING:
 
 _OURS = frozenset({"enabled", "optional"}) | OPTIONS
 _INTERVAL_S = 10
-_CRASH_LOOP_RETRY = "5m"
-_REVISION_HISTORY = 10
-_MOST_REVISIONS = 100
 _APPLY_TIMEOUT_S = 300.0
 _ROLLOUT_DEADLINE_S = 600.0
 
@@ -87,6 +85,7 @@ def load_server_settings(
     document = read_config(config, environ)
     picked = pick_context(document, context, environ)
     server = document.table("server")
+    scheduler = server.table("scheduler")
     warnings = [*picked.warnings, *unknown_keys(server)]
     host, port, origins = _api(server.table("api"), picked, warnings)
     database = find_database(environ)
@@ -98,8 +97,8 @@ def load_server_settings(
         port=port,
         cors_origins=origins,
         interval_s=_interval(document, picked.name, environ, warnings),
-        crash_loop_retry_s=_crash_loop_retry(server.table("scheduler"), environ, warnings),
-        revision_history=_revision_history(server.table("scheduler"), environ, warnings),
+        crash_loop_retry_s=_CRASH_LOOP_RETRY.told(scheduler, environ, warnings),
+        revision_history=_REVISION_HISTORY.told(scheduler, environ, warnings),
         apply_timeout_s=_seconds("RING_APPLY_TIMEOUT", _APPLY_TIMEOUT_S, environ, warnings),
         rollout_deadline_s=_seconds(
             "RING_ROLLOUT_DEADLINE", _ROLLOUT_DEADLINE_S, environ, warnings
@@ -165,44 +164,20 @@ def _file_interval(document: Table, context: str, warnings: list[str]) -> int:
     return _INTERVAL_S
 
 
-def _crash_loop_retry(table: Table, environ: Environ, warnings: list[str]) -> float | None:
-    written = table.text("crash_loop_retry") if "crash_loop_retry" in table else _CRASH_LOOP_RETRY
-    try:
-        configured = _retry_s(written)
-    except QuantityError as error:
-        raise table.wrong("crash_loop_retry", "a duration such as '5m', or 'never'") from error
-    raw = environ.get("RING_CRASH_LOOP_RETRY")
-    if not raw:
-        return configured
-    try:
-        return _retry_s(raw)
-    except QuantityError:
-        warnings.append(
-            f"RING_CRASH_LOOP_RETRY '{raw}' is neither a duration nor 'never', using {written}"
-        )
-        return configured
-
-
 def _retry_s(text: str) -> float | None:
     return None if text == "never" else parse_duration(text) / 1000
 
 
-def _revision_history(table: Table, environ: Environ, warnings: list[str]) -> int:
-    configured = _REVISION_HISTORY
-    if "revision_history" in table:
-        configured = table.whole("revision_history")
-        if not 1 <= configured <= _MOST_REVISIONS:
-            raise table.wrong("revision_history", f"a number from 1 to {_MOST_REVISIONS}")
-    raw = environ.get("RING_REVISION_HISTORY")
-    if not raw:
-        return configured
-    if raw.isascii() and raw.isdecimal() and len(raw) < 5 and 1 <= int(raw) <= _MOST_REVISIONS:
-        return int(raw)
-    warnings.append(
-        f"RING_REVISION_HISTORY '{raw}' is not a number from 1 to {_MOST_REVISIONS}, "
-        f"using {configured}"
-    )
-    return configured
+_CRASH_LOOP_RETRY: Key[float | None] = Key(
+    name="crash_loop_retry",
+    variable="RING_CRASH_LOOP_RETRY",
+    usual="5m",
+    wanted="a duration such as '5m', or 'never'",
+    read=_retry_s,
+)
+_REVISION_HISTORY = whole_number(
+    "revision_history", "RING_REVISION_HISTORY", usual=10, least=1, most=100
+)
 
 
 def _seconds(name: str, default: float, environ: Environ, warnings: list[str]) -> float:
