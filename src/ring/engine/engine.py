@@ -282,7 +282,7 @@ class Engine:
         """The load is measured, and acted on while it is new."""
         await self.statistics.run(self.autoscaler.tick)
 
-    def _spawn(self, work: Coroutine[None, None, None]) -> object:
+    def _spawn(self, work: Coroutine[None, None, object]) -> object:
         guarded = _survived(work)
         try:
             if self._tasks is None:
@@ -341,7 +341,7 @@ class Engine:
         if runtime.name not in self._introduced:
             self._introduced.add(runtime.name)
             with contextlib.suppress(RuntimeError):  # on the way down
-                self._spawn(_introduced(runtime))
+                self._spawn(introduce(runtime))
 
     def _changed(self, deployment_id: DeploymentId) -> None:
         row = self._store.deployment(deployment_id)
@@ -349,13 +349,9 @@ class Engine:
             self.wake(row.key)
 
 
-async def _survived(work: Coroutine[None, None, None]) -> None:
+async def _survived(work: Coroutine[None, None, object]) -> None:
     """A defect in one piece of work is logged; the engine goes on."""
     try:
         await work
     except Exception:
         log.exception("a piece of the engine's work failed")
-
-
-async def _introduced(runtime: Runtime) -> None:
-    await introduce(runtime)
