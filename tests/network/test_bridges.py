@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import socket
-from errno import ENODEV
+from errno import EMFILE, ENODEV
 from typing import TYPE_CHECKING
 
 import pytest
@@ -76,14 +76,47 @@ async def test_a_refusal_is_logged_once(kernel: Kernel, caplog: pytest.LogCaptur
     assert "the bridge podman1 may change its address" in record.getMessage()
 
 
-async def test_bridges_of_one_name_in_two_networks_are_two(kernel: Kernel) -> None:
+async def test_no_socket_to_ask_with_is_logged_and_no_failure(
+    kernel: Kernel, caplog: pytest.LogCaptureFixture
+) -> None:
     async def places() -> list[Place]:
-        return [Place(1), Place(2)]
+        raise OSError(EMFILE, "Too many open files")
+
+    await Bridges(places).keep(["podman1"])
+    assert "bridges may change their address: [Errno 24] Too many open files" in caplog.text
+    assert kernel.given == []
+
+
+async def test_bridges_of_one_name_in_two_networks_are_two(kernel: Kernel) -> None:
+    made: list[Place] = []
+
+    async def places() -> list[Place]:
+        found = [Place(1), Place(2)]
+        made.extend(found)
+        return found
 
     kept = Bridges(places)
     await kept.keep(["podman1"])
     await kept.keep(["podman1"])
     assert kernel.given == [("podman1", FIRST)] * 2
+    assert [place.fileno() for place in made] == [-1] * 4
+
+
+async def test_what_breaks_off_leaves_no_socket_open(
+    kernel: Kernel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = [Place(1), Place(2)]
+
+    async def places() -> list[Place]:
+        return made
+
+    def broken(place: object, what: int, request: bytes) -> bytes:
+        raise RuntimeError("broken")
+
+    monkeypatch.setattr(bridges, "_ask", broken)
+    with pytest.raises(RuntimeError, match="broken"):
+        await Bridges(places).keep(["podman1"])
+    assert [place.fileno() for place in made] == [-1] * 2
 
 
 class Place(socket.socket):

@@ -9,6 +9,7 @@ instance that is every name and all that is outside. netavark 1.4 gives none (me
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import fcntl
 import logging
 import socket
@@ -54,11 +55,17 @@ class Bridges:
         self._kept: dict[tuple[int, str], int] = {}
 
     async def keep(self, names: Sequence[str]) -> None:
-        """Those that are there keep the address which they have now. What refuses it is logged."""
+        """Those that are there keep the address which they have now. What refuses it is logged: an
+        instance that runs has not failed for it."""
         if not names:
             return
-        for place in await self._places():
-            with place:
+        with contextlib.ExitStack() as opened:
+            try:
+                places = [opened.enter_context(place) for place in await self._places()]
+            except OSError as error:
+                _log.warning("bridges may change their address: %s", error)
+                return
+            for place in places:
                 await self._keep(place, names)
 
     async def _keep(self, place: socket.socket, names: Sequence[str]) -> None:
