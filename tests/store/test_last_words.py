@@ -193,6 +193,31 @@ def test_a_start_with_less_allowed_drops_the_rest(
     done(store.close())
 
 
+def test_a_start_that_cannot_drop_them_is_a_start(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = tmp_path / "ring.db"
+    store = Store.open(path, ManualClock(), inline=True)
+    accepted(store)
+    keep(store, [1, 2])
+    sql(
+        store,
+        "CREATE TRIGGER full BEFORE DELETE ON last_words "
+        "BEGIN SELECT RAISE(ABORT, 'disk is full'); END",
+    )
+    done(store.close())
+    store = Store.open(path, ManualClock(), inline=True, allowance=Allowance(size=0))
+    assert [row.spec.name for row in store.deployments()] == ["web"]
+    assert kept(store) == [words(1), words(2)]
+    (record,) = caplog.records
+    assert "cannot write the database: disk is full" in record.getMessage()
+    sql(store, "DROP TRIGGER full")
+    done(store.close())
+    store = Store.open(path, ManualClock(), inline=True, allowance=Allowance(size=0))
+    assert kept(store) == []
+    done(store.close())
+
+
 # as long as their deployment
 
 

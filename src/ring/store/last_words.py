@@ -29,7 +29,7 @@ _log = logging.getLogger(__name__)
 
 
 class Words:
-    """Within the allowance from the first write after a start on, and before that as well."""
+    """Within the allowance: by every write, and by the start where it is less than before."""
 
     def __init__(self, door: Door, allowance: Allowance) -> None:
         self._door = door

@@ -8,6 +8,7 @@ a read-only connection. Every write is one transaction, run whole on the one wri
 from __future__ import annotations
 
 import contextlib
+import logging
 import uuid
 from typing import TYPE_CHECKING, TypeVar
 
@@ -71,6 +72,8 @@ __all__ = ["Accepted", "AuditEntry", "Author", "Namespace", "Pat", "Store", "Tok
 
 T = TypeVar("T")
 
+_log = logging.getLogger(__name__)
+
 
 def _uuid4() -> str:
     return str(uuid.uuid4())
@@ -105,7 +108,7 @@ class Store:
             deployments.tombstones(database.read("deployments", "tombstones")),
         )
         self.server_id = database.write_inline(server.identify, self._mirror.apply)
-        database.write_inline(lambda tx: last_words.fit(tx, allowance), self._mirror.apply)
+        self._fit_words()
         self._door = Door(database, vault, self._touches, self._apply)
         self.secrets = Secrets(self._door)
         self.configs = Configs(self._door)
@@ -120,6 +123,15 @@ class Store:
         self.images = Images(self._door)
         self.anonymous_volumes = AnonymousVolumes(self._door)
         self.words = Words(self._door, allowance)
+
+    def _fit_words(self) -> None:
+        """Less of them may be allowed than at the last start, as on a disk that is full by now."""
+        try:
+            self._database.write_inline(
+                lambda tx: last_words.fit(tx, self._allowance), self._mirror.apply
+            )
+        except StoreError as error:
+            _log.warning("more than is allowed of what instances wrote last: %s", error.message)
 
     @classmethod
     def open(
@@ -137,8 +149,8 @@ class Store:
 
         vault: seals secrets; without one there are none. inline: writes run on the caller's thread
         (simulation). revisions_kept: of each deployment. allowance: for what instances that have
-        ended wrote last. Raises HostError naming the path and the
-        reason, or the pid of the server that has it open.
+        ended wrote last. Raises HostError naming the path and the reason, or the pid of the server
+        that has it open.
         """
         with contextlib.ExitStack() as undo:
             lock = None if path is None else DatabaseLock(path)

@@ -65,7 +65,7 @@ class Wanted:
         return instance.id.startswith(self.container) or self.container in instance.name
 
     def of(self, lines: Sequence[LogLine]) -> Sequence[LogLine]:
-        """Those of one instance that are wanted, of its last ones."""
+        """Those that are new enough, out of the last lines of one instance."""
         since = self.since
         if since is None:
             return lines
