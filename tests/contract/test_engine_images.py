@@ -18,6 +18,7 @@ from ring.runtimes.docker.stock import full_id
 from tests.contract.outside import eventually, required
 
 if TYPE_CHECKING:
+    from ring.core.model.spec import PullPolicy
     from ring.runtimes.base import Runtime
     from tests.contract.outside import DockerOutside
     from tests.contract.space import Space
@@ -202,7 +203,7 @@ async def test_a_tag_that_does_not_exist_is_not_found(
 
 
 @pytest.mark.parametrize("policy", ["Always", "IfNotPresent"])
-async def test_an_unreachable_registry_is_told_apart(runtime: Runtime, policy: str) -> None:
+async def test_an_unreachable_registry_is_told_apart(runtime: Runtime, policy: PullPolicy) -> None:
     with pytest.raises(RuntimeFailure) as caught:
         await runtime.resolve_image(UNREACHABLE, policy, None)
     message = caught.value.message

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from ring.core.model.ids import DeploymentId, InstanceId, InstanceName
     from ring.core.model.logs import LogLine, LogQuery
     from ring.core.model.observed import Instance
-    from ring.core.model.spec import DeploymentSpec
+    from ring.core.model.spec import DeploymentSpec, PullPolicy
 
 
 class RuntimeFailure(EngineError):
@@ -225,7 +225,7 @@ class Runtime(Protocol):
         ...
 
     async def resolve_image(
-        self, ref: str, policy: str, pin: str | None, login: Login | None = None
+        self, ref: str, policy: PullPolicy, pin: str | None, login: Login | None = None
     ) -> Image:
         """The image, present locally; pulls by policy, or by `pin` (the row's recorded digest).
 

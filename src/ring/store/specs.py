@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, get_args
 
 from pydantic import ValidationError
 
-from ring.core.model.spec import Config, DeploymentSpec
+from ring.core.model.spec import DeploymentSpec, PullPolicy
 from ring.store.decoding import json_value
 
 if TYPE_CHECKING:
@@ -18,10 +18,7 @@ _log = logging.getLogger(__name__)
 
 UNREADABLE = "the stored spec cannot be read; apply the manifest again"
 
-_POLICIES = {
-    policy.lower(): policy
-    for policy in get_args(Config.model_fields["image_pull_policy"].annotation)
-}
+_POLICIES = {policy.lower(): policy for policy in get_args(PullPolicy)}
 _COLUMNS = ("name", "namespace", "runtime", "image", "kind", "replicas")
 
 
@@ -56,8 +53,8 @@ def _members(text: str | bytes) -> dict[str, Any] | None:
 
 
 def _mend_policy(members: dict[str, Any], deployment_id: str) -> None:
-    """Reads the pull policy in any case, and another word as none: for its sake the rest of
-    `config` is not given up."""
+    """Reads the pull policy in any case, and another word as Always: for its sake the rest of
+    `config` is not given up. Whoever pulls knows the three policies alone."""
     config = members.get("config")
     if not isinstance(config, dict) or not isinstance(config.get("image_pull_policy"), str):
         return

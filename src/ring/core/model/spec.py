@@ -22,6 +22,7 @@ Count = Annotated[int, Field(ge=-2147483648, le=4294967295)]
 PortNumber = Annotated[int, Field(ge=1, le=65535)]
 Duration = Annotated[str, Field(examples=["15s"])]
 RuntimeName = Literal["docker", "podman", "containerd", "cloud-hypervisor", "firecracker"]
+PullPolicy = Literal["Always", "IfNotPresent", "Never"]
 
 
 MASK = "***"
@@ -197,9 +198,7 @@ class User(Model):
 class Config(Model):
     """How the image is fetched and the process is run."""
 
-    image_pull_policy: Literal["Always", "IfNotPresent", "Never"] = Field(
-        "Always", description="When the image is pulled."
-    )
+    image_pull_policy: PullPolicy = Field("Always", description="When the image is pulled.")
     server: str | None = Field(None, description="Registry of the inline login.")
     username: str | None = Field(None, description="User of the inline login.")
     password: str | None = Field(
@@ -329,7 +328,7 @@ class DeploymentSpec(Model):
     stop_signal: str | None = Field(None, description="Signal that asks it to end.")
 
     @property
-    def pull_policy(self) -> str:
+    def pull_policy(self) -> PullPolicy:
         return self.config.image_pull_policy if self.config else "Always"
 
     @property

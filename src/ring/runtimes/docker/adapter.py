@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from ring.core.model.ids import InstanceId, InstanceName
     from ring.core.model.logs import LogLine, LogQuery
     from ring.core.model.observed import Instance
+    from ring.core.model.spec import PullPolicy
     from ring.core.model.stock import HeldImage, HeldNetwork, HeldVolume, Holder
     from ring.runtimes.base import (
         Executed,
@@ -224,7 +225,7 @@ class DockerRuntime:
         return (*found, NAMELESS)
 
     async def resolve_image(
-        self, ref: str, policy: str, pin: str | None, login: Login | None = None
+        self, ref: str, policy: PullPolicy, pin: str | None, login: Login | None = None
     ) -> Image:
         return await self._images.resolve(ref, policy, pin, login)
 

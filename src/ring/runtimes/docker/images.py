@@ -32,6 +32,7 @@ from ring.runtimes.docker.pulls import SharedPulls
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from ring.core.model.spec import PullPolicy
     from ring.runtimes.base import Login, PullProgress
     from ring.runtimes.docker.connection import Connection, Stream
     from ring.runtimes.docker.dialect import Dialect
@@ -73,22 +74,21 @@ class Images:
         await self._pulls.close()
 
     async def resolve(
-        self, written: str, policy: str, pin: str | None, login: Login | None = None
+        self, written: str, policy: PullPolicy, pin: str | None, login: Login | None = None
     ) -> Image:
         """See Runtime.resolve_image."""
         reference, *others = self._meant(written)
         if not paths.are_segments(written):
             raise failures.not_found(reference, "this is no image reference")
-        rule = _rule(policy)
         if pin is not None:
-            return await self._pinned((reference, *others), rule, pin, login)
-        # `always` asks the registry, but for a digest there is nothing to ask.
-        if rule != "always" or reference.digest:
+            return await self._pinned((reference, *others), policy, pin, login)
+        # `Always` asks the registry, but for a digest there is nothing to ask.
+        if policy != "Always" or reference.digest:
             for one in (reference, *others):
                 found = await self._local(one.exact)
                 if found is not None:
                     return _chosen(one, found)
-        return await self._fetched(reference, rule, login, shown=reference)
+        return await self._fetched(reference, policy, login, shown=reference)
 
     def progress(self, written: str) -> PullProgress | None:
         """See Pulls.pull_progress."""
@@ -118,7 +118,7 @@ class Images:
         return tuple(reference.called(name) for name in self._repositories(reference.repository))
 
     async def _pinned(
-        self, meant: tuple[Reference, ...], rule: str, pin: str, login: Login | None
+        self, meant: tuple[Reference, ...], policy: PullPolicy, pin: str, login: Login | None
     ) -> Image:
         """The image the row has used from its first instance on: its tag may have moved."""
         digested = (f"{reference.repository}@{pin}" for reference in meant)
@@ -129,12 +129,12 @@ class Images:
         if (lost := await self._nameless(self._connection, pin)) is not None:
             image_id = stock.full_id(lost)
             return Image(ref=image_id, digest=pin, id=image_id)
-        return await self._fetched(meant[0].at(pin), rule, login, shown=meant[0])
+        return await self._fetched(meant[0].at(pin), policy, login, shown=meant[0])
 
     async def _fetched(
-        self, reference: Reference, rule: str, login: Login | None, *, shown: Reference
+        self, reference: Reference, policy: PullPolicy, login: Login | None, *, shown: Reference
     ) -> Image:
-        if rule == "never":
+        if policy == "Never":
             raise failures.not_found(
                 shown, "it is not present on the engine, and image_pull_policy=Never forbids a pull"
             )
@@ -207,14 +207,6 @@ class Images:
             )
         told = payload.as_payload(answer.json())
         return _Local(stock.full_id(payload.text(told, "Id")), payload.texts(told, "RepoDigests"))
-
-
-def _rule(policy: str) -> str:
-    rule = policy.lower()
-    if rule not in {"always", "ifnotpresent", "never"}:
-        _log.warning("unknown image_pull_policy %r acts as Always", policy)
-        return "always"
-    return rule
 
 
 async def _problem(stream: Stream, layers: Layers) -> Problem | None:

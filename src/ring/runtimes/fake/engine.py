@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
     from ring.core.model.commands import Command
     from ring.core.model.logs import Stream
-    from ring.core.model.spec import DeploymentSpec
+    from ring.core.model.spec import DeploymentSpec, PullPolicy
     from ring.runtimes.base import Login, Order, PullProgress
 
 from ring.runtimes.fake.sessions import FakeSession
@@ -354,16 +354,17 @@ class FakeEngine:
         wanted = self.guarded.get(ref)
         return wanted is None or (login is not None and wanted == (login.username, login.password))
 
-    def resolve_image(self, ref: str, policy: str, pin: str | None, login: Login | None) -> Image:
-        policy = policy.lower()
+    def resolve_image(
+        self, ref: str, policy: PullPolicy, pin: str | None, login: Login | None
+    ) -> Image:
         if pin is not None:
-            if pin in self.images.values() or (policy != "never" and pin in self.registry.values()):
+            if pin in self.images.values() or (policy != "Never" and pin in self.registry.values()):
                 return Image(pin, pin)
             raise RuntimeFailure(
                 FailureClass.IMAGE_NOT_FOUND, f"Image '{ref}' not found: {pin} is gone"
             )
-        if (policy == "always" and ref in self.registry) or (
-            ref not in self.images and policy != "never" and ref in self.registry
+        if (policy == "Always" and ref in self.registry) or (
+            ref not in self.images and policy != "Never" and ref in self.registry
         ):
             if not self._lets_in(ref, login):
                 raise RuntimeFailure(
@@ -371,8 +372,8 @@ class FakeEngine:
                     f"Failed to pull image '{ref}': registry authentication failed for '{ref}'",
                 )
             self.images[ref] = self.registry[ref]
-        if ref not in self.images or (policy == "always" and ref not in self.registry):
-            why = "image_pull_policy=Never" if policy == "never" else "manifest unknown"
+        if ref not in self.images or (policy == "Always" and ref not in self.registry):
+            why = "image_pull_policy=Never" if policy == "Never" else "manifest unknown"
             raise RuntimeFailure(FailureClass.IMAGE_NOT_FOUND, f"Image '{ref}' not found: {why}")
         return Image(ref, self.images[ref])
 

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from ring.core.model.ids import InstanceId, InstanceName
     from ring.core.model.logs import LogLine, LogQuery
     from ring.core.model.observed import Instance
+    from ring.core.model.spec import PullPolicy
     from ring.runtimes.base import Executed, Login, Order, Process, PullProgress
     from ring.runtimes.fake.sessions import FakeSession
     from ring.runtimes.shortcomings import Shortcoming
@@ -106,7 +107,7 @@ class FakeRuntime:
         return self.lacks if f"ring_{namespace}" in self.engine.networks else ()
 
     async def resolve_image(
-        self, ref: str, policy: str, pin: str | None, login: Login | None = None
+        self, ref: str, policy: PullPolicy, pin: str | None, login: Login | None = None
     ) -> Image:
         return await self._ask(
             "resolve_image", ref, lambda: self.engine.resolve_image(ref, policy, pin, login)

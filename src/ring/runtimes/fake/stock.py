@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
+    from ring.core.model.spec import PullPolicy
     from ring.runtimes.base import Login
     from ring.runtimes.fake.engine import FakeEngine
 
@@ -54,11 +55,11 @@ class StockedRuntime(FakeRuntime):
         self.stock = stock or FakeStock()
 
     async def resolve_image(
-        self, ref: str, policy: str, pin: str | None, login: Login | None = None
+        self, ref: str, policy: PullPolicy, pin: str | None, login: Login | None = None
     ) -> Image:
         was_here = set(self.stock.images)
         image = await super().resolve_image(ref, policy, pin, login)
-        if image.digest is None or (policy.lower() != "always" and image.digest in was_here):
+        if image.digest is None or (policy != "Always" and image.digest in was_here):
             return replace(image, id=image.digest)
         self.stock.bring(ref, image.digest)
         origin = Origin.PULLED if image.digest in was_here else Origin.BROUGHT
