@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -32,18 +33,21 @@ from ring.engine.journal import Journal
 from ring.engine.observing.observer import Observer
 from ring.engine.operating.admission import Admission
 from ring.engine.operating.executor import RuntimeExecutor
-from ring.engine.operating.last_words import MOST_BYTES, TAIL
+from ring.engine.operating.last_words import LONG_TAIL, MOST_BYTES, READ_BYTES, TAIL
 from ring.engine.operating.resolving import Resolver
 from ring.engine.operating.starting import FINISH_S, Starter
 from ring.engine.operating.warnings import Warnings
 from ring.runtimes.base import RuntimeFailure, Unavailable
+from ring.runtimes.fake.runtime import FakeRuntime
 from tests.engine.bench import AUTHOR, DIGEST, WEB, Bench
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Sequence
     from pathlib import Path
 
     from ring.core.model.deployment import Deployment
     from ring.core.model.ids import GroupKey, InstanceName
+    from ring.core.model.logs import LogLine, LogQuery
     from ring.runtimes.base import Order
 
 GIB = 1 << 30
@@ -751,6 +755,36 @@ def test_of_very_many_the_last_lines_are_kept() -> None:
         await Shop(bench).executor.run(await ended(bench, row, *lines))
         (words,) = kept(bench)
         assert [line.message for line in words.lines] == lines[5:]
+
+    bench.run(main())
+
+
+class Heard(FakeRuntime):
+    """Counts what of its logs is read."""
+
+    characters = 0
+
+    async def logs(
+        self, instance_id: InstanceId, query: LogQuery
+    ) -> AsyncGenerator[Sequence[LogLine], None]:
+        async with contextlib.aclosing(super().logs(instance_id, query)) as told:
+            async for batch in told:
+                self.characters += sum(len(line.message) for line in batch)
+                yield batch
+
+
+def test_of_long_lines_not_all_are_read_for_the_few_that_are_kept() -> None:
+    bench = Bench()
+
+    async def main() -> None:
+        row = await bench.accept()
+        lines = [f"{number} " + "x" * 60_000 for number in range(100, 100 + TAIL)]
+        removal = await ended(bench, row, *lines)
+        bench.runtime = heard = Heard(bench.engine)
+        assert isinstance(await Shop(bench).executor.run(removal), Removed)
+        (words,) = kept(bench)
+        assert [line.message for line in words.lines] == lines[-2:]
+        assert heard.characters < READ_BYTES + (LONG_TAIL + 1) * 60_010
 
     bench.run(main())
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import math
 from collections import deque
 from typing import TYPE_CHECKING
 
@@ -28,6 +29,10 @@ log = logging.getLogger(__name__)
 WITHIN_S = 2.0
 TAIL = 1000  # lines
 MOST_BYTES = 2 * LONGEST_LINE_BYTES  # of text; whole lines, which followers know again
+READ_BYTES = 8 * MOST_BYTES
+"""An engine tells the last lines from the first of them on. Of longer ones fewer are asked for:
+many instances end at once, and a thousand lines may be 64 MiB, of which next to nothing is kept."""
+LONG_TAIL = 200
 
 
 async def save(
@@ -51,15 +56,28 @@ async def save(
 
 
 async def _last_lines(runtime: base.Logs, instance_id: InstanceId) -> deque[LogLine]:
+    lines, is_whole = await _read(runtime, instance_id, TAIL, READ_BYTES)
+    if not is_whole:
+        lines, _ = await _read(runtime, instance_id, LONG_TAIL)
+    return lines
+
+
+async def _read(
+    runtime: base.Logs, instance_id: InstanceId, tail: int, most: float = math.inf
+) -> tuple[deque[LogLine], bool]:
+    """As many of them as fit; False: there are more bytes than it may read."""
     lines: deque[LogLine] = deque()
-    size = 0
-    async with contextlib.aclosing(runtime.logs(instance_id, LogQuery(tail=TAIL))) as told:
+    size = read = 0
+    async with contextlib.aclosing(runtime.logs(instance_id, LogQuery(tail=tail))) as told:
         async for batch in told:
             lines.extend(batch)
-            size += sum(map(_bytes, batch))
+            new = sum(map(_bytes, batch))
+            size, read = size + new, read + new
+            if read > most:
+                return lines, False
             while size > MOST_BYTES:
                 size -= _bytes(lines.popleft())
-    return lines
+    return lines, True
 
 
 def _bytes(line: LogLine) -> int:
