@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from ring.core.logs import LONGEST_LINE_BYTES
 from ring.core.model.failures import FailureClass
 from ring.core.model.ids import DeploymentId, InstanceId
 from ring.core.model.ledger import Phase
@@ -785,6 +786,20 @@ def test_of_long_lines_not_all_are_read_for_the_few_that_are_kept() -> None:
         (words,) = kept(bench)
         assert [line.message for line in words.lines] == lines[-2:]
         assert heard.characters < READ_BYTES + (LONG_TAIL + 1) * 60_010
+
+    bench.run(main())
+
+
+def test_a_last_line_that_is_too_long_once_it_is_text_is_kept() -> None:
+    """What is no UTF-8 takes three bytes for each."""
+    bench = Bench()
+
+    async def main() -> None:
+        row = await bench.accept()
+        noise = "\udcff" * LONGEST_LINE_BYTES
+        await Shop(bench).executor.run(await ended(bench, row, "no database", noise))
+        (words,) = kept(bench)
+        assert [line.message for line in words.lines] == ["\ufffd" * LONGEST_LINE_BYTES]
 
     bench.run(main())
 

@@ -75,7 +75,7 @@ async def _read(
             size, read = size + new, read + new
             if read > most:
                 return lines, False
-            while size > MOST_BYTES:
+            while size > MOST_BYTES and len(lines) > 1:
                 size -= _bytes(lines.popleft())
     return lines, True
 
