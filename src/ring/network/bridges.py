@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     Places = Callable[[], Awaitable[Sequence[socket.socket]]]
     """A socket of any kind in each network that may have the bridges; whoever gets them closes
-    them."""
+    them. Raises OSError."""
 
 GET_ADDRESS = 0x8927
 SET_ADDRESS = 0x8924

@@ -207,13 +207,11 @@ class DockerRuntime:
                 yield event
 
     async def _networks_of_bridges(self) -> Sequence[Socket]:
-        """See ring.network.bridges.Places. None while nobody can tell whose engine it is: a user's
-        would name interfaces of this machine."""
-        with contextlib.suppress(OSError):
-            if await self._is_a_users():
-                return await self._insides.homes(self._dialect.name_server)
-            return here()
-        return ()
+        """See ring.network.bridges.Places. There are none while nobody can tell whose engine it is:
+        a user's would name interfaces of this machine."""
+        if await self._is_a_users():
+            return await self._insides.homes(self._dialect.name_server)
+        return here()
 
     async def ensure_network(self, namespace: str) -> None:
         await self._networks.ensure(namespace)
