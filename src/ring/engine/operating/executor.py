@@ -6,7 +6,6 @@ import asyncio
 import logging
 from typing import TYPE_CHECKING, assert_never
 
-from ring.core.errors import HostError
 from ring.core.model.failures import Failure, FailureClass
 from ring.core.model.operations import (
     Action,
@@ -162,20 +161,6 @@ class RuntimeExecutor:
         # Without effect it has failed: as a success it would be tried again at once, for ever.
         return Attached() if found.is_attached else OperationFailed(WITHOUT_EFFECT)
 
-    def _leaves_words(self, row: Deployment) -> bool:
-        """Of a deployment that goes as a whole no words are kept; it may go since its end began.
-        What has its name in a namespace that was made anew since is somebody else's."""
-        now = self._store.rows(row.key)
-        if any(one.id == row.id and not one.is_deleted for one in now):
-            return True
-        if all(one.is_deleted for one in now):
-            return False
-        try:
-            namespace = self._store.namespace(row.spec.namespace)
-        except HostError:
-            return False
-        return namespace is not None and namespace.created_at <= row.created_at
-
     async def _remove(self, action: RemoveInstance) -> Result:
         located = self._locate(action)
         if located is None:
@@ -183,8 +168,7 @@ class RuntimeExecutor:
         row, runtime, observer = located
 
         async def ended(instance_id: InstanceId) -> None:
-            if self._leaves_words(row):
-                await last_words.save(self._store, runtime, row.key, action.name, instance_id)
+            await last_words.save(self._store, runtime, row, action.name, instance_id)
 
         limit_s = removal_limit_s(action)
         try:

@@ -19,7 +19,8 @@ from ring.runtimes import base
 from ring.runtimes.base import Gone, RuntimeFailure
 
 if TYPE_CHECKING:
-    from ring.core.model.ids import GroupKey, InstanceId, InstanceName
+    from ring.core.model.deployment import Deployment
+    from ring.core.model.ids import InstanceId, InstanceName
     from ring.core.model.logs import LogLine
     from ring.runtimes.base import Runtime
     from ring.store.store import Store
@@ -36,16 +37,21 @@ LONG_TAIL = 200
 
 
 async def save(
-    store: Store, runtime: Runtime, key: GroupKey, name: InstanceName, instance_id: InstanceId
+    store: Store, runtime: Runtime, row: Deployment, name: InstanceName, instance_id: InstanceId
 ) -> None:
-    """Of an instance that has ended; the last lines, as far as they fit. Never raises."""
+    """Of an instance of this row that has ended; the last lines, as far as they fit. Never raises.
+
+    Of a deployment that goes as a whole the engine is not asked for them.
+    """
     if not isinstance(runtime, base.Logs) or not store.words.are_kept:
         return
     try:
+        if not _has_reader(store, row):
+            return
         async with asyncio.timeout(WITHIN_S):
             lines = await _last_lines(runtime, instance_id)
             if lines:
-                await store.words.keep(key, LastWords(instance_id, name, tuple(lines)))
+                await store.words.keep(row.key, LastWords(instance_id, name, tuple(lines)))
     except Gone:
         return
     except (TimeoutError, RuntimeFailure, HostError) as error:
@@ -53,6 +59,18 @@ async def save(
     except Exception:
         # The instance is removed whatever a defect makes of its words.
         log.exception("what instance %s wrote last is lost", name)
+
+
+def _has_reader(store: Store, row: Deployment) -> bool:
+    """Whether the deployment is there for more than its end: it may go since this one's began. What
+    has its name in a namespace that was made anew since is somebody else's. Raises HostError."""
+    now = store.rows(row.key)
+    if any(one.id == row.id and not one.is_deleted for one in now):
+        return True
+    if all(one.is_deleted for one in now):
+        return False
+    namespace = store.namespace(row.spec.namespace)
+    return namespace is not None and namespace.created_at <= row.created_at
 
 
 async def _last_lines(runtime: base.Logs, instance_id: InstanceId) -> deque[LogLine]:
