@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 
 import pytest
+from scripts.lib import rootless
 
-from tests.contract.outside import eventually
+from scripts import engines
+from tests.contract.outside import RootlessOutside, eventually, required
+from tests.contract.space import Space
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from ring.core.model.observed import Instance
     from tests.contract.outside import PodmanOutside
-    from tests.contract.space import Space
 
 pytestmark = [pytest.mark.anyio, pytest.mark.engine]
 
@@ -50,22 +56,39 @@ async def test_namespaces_stay_apart_whatever_ends(
 async def test_a_bridge_keeps_its_address_whatever_ends(
     podman: PodmanOutside, podman_space: Space
 ) -> None:
-    await keeps_addresses(podman, podman_space)
+    for _ in range(2):  # it goes with its last instance, and is made anew
+        last = await keeps_its_address(podman, podman_space)
+        await podman.runtime.remove(last.id)
+
+
+@pytest.fixture
+async def own_rootless(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[PodmanOutside]:
+    """A service of the test's own. When the last instance of one ends and another begins at once,
+    what tells its names (seen with Podman 4.3) may stay behind in the network that is gone."""
+    required("RING_TEST_ROOTLESS_HOST", "a rootless Podman")
+    one = await asyncio.to_thread(rootless.up, tmp_path_factory.getbasetemp() / "own-rootless")
+    try:
+        subject = RootlessOutside(rootless.host(one), engines.TEST_IMAGE)
+        await asyncio.to_thread(engines.make_image, subject.host)
+        await subject.runtime.ping()
+        yield subject
+        await subject.close()
+    finally:
+        await asyncio.to_thread(engines.down, one.root)
 
 
 async def test_a_bridge_of_a_user_keeps_its_address_whatever_ends(
-    rootless: PodmanOutside, rootless_space: Space
+    own_rootless: PodmanOutside,
 ) -> None:
-    await keeps_addresses(rootless, rootless_space)
+    await keeps_its_address(own_rootless, Space(own_rootless))
 
 
-async def keeps_addresses(outside: PodmanOutside, space: Space) -> None:
+async def keeps_its_address(outside: PodmanOutside, space: Space) -> Instance:
     """Who knows the old one finds no names for half a minute."""
-    for _ in range(2):  # the bridge goes with its last instance, and is made anew
-        first = await space.running()
-        # That of its only port, which is what it has without being given one.
-        address = await outside.bridge_address(first.id)
-        second = await space.running()
-        await outside.runtime.remove(first.id)
-        assert await outside.bridge_address(second.id) == address
-        await outside.runtime.remove(second.id)
+    first = await space.running()
+    # That of its only port, which is what it has without being given one.
+    address = await outside.bridge_address(first.id)
+    second = await space.running()
+    await outside.runtime.remove(first.id)
+    assert await outside.bridge_address(second.id) == address
+    return second
