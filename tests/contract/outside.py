@@ -358,8 +358,6 @@ class DockerOutside:
     async def clean(self, namespace: str) -> None:
         label = {"label": [f"ring.namespace={namespace}"]}
         for container in await self.listed("/containers/json", label):
-            # Podman's forced removal waits for the grace of what runs.
-            await self.ask("POST", f"/containers/{container['Id']}/kill")
             await self.ask("DELETE", f"/containers/{container['Id']}", {"force": "1", "v": "1"})
         for image in self._images:
             await self.ask("DELETE", f"/images/{image}", {"force": "1"})

@@ -212,11 +212,6 @@ class Docker:
         """`docker rm -f -v`; one that is gone already is fine."""
         self.ask("DELETE", f"/containers/{container_id}", {"force": "1", "v": "1"})
 
-    def _end(self, container_id: str) -> None:
-        """At once: Podman's forced removal waits for the grace of what runs."""
-        self.ask("POST", f"/containers/{container_id}/kill")
-        self.remove(container_id)
-
     def run(self, container_id: str, *argv: str, user: str = "") -> tuple[int, str]:
         """Exit code and output of a command inside a container, as the image's user by default."""
         order = {
@@ -287,7 +282,7 @@ class Docker:
     def clean(self, namespace: str) -> None:
         """Removes everything that Ring made for the namespace."""
         with ThreadPoolExecutor(4) as pool:
-            list(pool.map(self._end, [one.id for one in self.containers(namespace)]))
+            list(pool.map(self.remove, [one.id for one in self.containers(namespace)]))
         self.ask("DELETE", f"/networks/ring_{namespace}")
         for volume in self.volumes(namespace):
             self.ask("DELETE", f"/volumes/{volume['Name']}")
