@@ -262,7 +262,7 @@ class Runtime(Protocol):
     async def stop(self, instance_id: InstanceId, grace_s: float | None) -> None:
         """Its signal, wait at most `grace_s`, kill. Stopped or gone already is success.
 
-        None: the grace that it was made with.
+        None: the grace that its order's spec had, else the engine's own.
         """
         ...
 

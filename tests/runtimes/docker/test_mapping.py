@@ -93,7 +93,6 @@ def test_the_whole_create_body() -> None:
             "ring.network": "ring_shop",
         },
         "ExposedPorts": {"80/tcp": {}},
-        "StopTimeout": 10,
         "User": "",
         "HostConfig": {
             "NetworkMode": "ring_shop",
@@ -211,10 +210,10 @@ def test_durations_that_the_engine_cannot_take(written: str, expected: int) -> N
 @pytest.mark.parametrize(
     ("members", "expected"),
     [
-        ({}, (None, 10)),
+        ({}, (None, None)),
         ({"stop_signal": "SIGINT", "stop_grace_period": "1500ms"}, ("SIGINT", 2)),
         ({"stop_signal": "9", "stop_grace_period": "0s"}, ("9", 0)),
-        ({"stop_grace_period": "soon"}, (None, 10)),
+        ({"stop_grace_period": "soon"}, (None, None)),
     ],
 )
 def test_how_it_is_stopped(members: dict[str, object], expected: tuple[object, object]) -> None:

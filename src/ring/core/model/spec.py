@@ -322,8 +322,7 @@ class DeploymentSpec(Model):
         "namespace's network.",
     )
     stop_grace_period: Duration | None = Field(
-        None,
-        description="Time to end by itself before it is killed; 10s unless it is set, at most 10m.",
+        None, description="Time to end by itself before it is killed; at most 10m."
     )
     stop_signal: str | None = Field(None, description="Signal that asks it to end.")
 

@@ -9,15 +9,14 @@ from ring.core.model.quantities import QuantityError, parse_duration
 if TYPE_CHECKING:
     from ring.core.model.spec import DeploymentSpec
 
-DEFAULT_GRACE_S: Final = 10.0
 LONGEST_GRACE_S: Final = 600.0
 
 
-def grace_s(spec: DeploymentSpec) -> float:
-    """Seconds; the default where the spec has none, or no duration (rows older than the rule)."""
+def grace_s(spec: DeploymentSpec) -> float | None:
+    """Seconds; None: the spec does not say, or not as a duration (in rows older than the rule)."""
     if spec.stop_grace_period is None:
-        return DEFAULT_GRACE_S
+        return None
     try:
         return min(parse_duration(spec.stop_grace_period) / 1000, LONGEST_GRACE_S)
     except QuantityError:
-        return DEFAULT_GRACE_S
+        return None

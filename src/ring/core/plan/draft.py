@@ -259,7 +259,7 @@ class RowDraft:
                     self.row.id,
                     entry.name,
                     instance.id if instance else None,
-                    grace_s=grace_s,
+                    grace_s=self.limits.stop_grace_s if grace_s is None else grace_s,
                     stop=instance is None or instance.is_live,
                 )
             )

@@ -73,6 +73,7 @@ class Limits:
     forgive_floor_s: float = 1.0
     """However short min_healthy_time is: with none at all what always crashes would be healed at
     once for ever."""
+    stop_grace_s: float = 10.0
     deleted_visible_s: float = 2.0
     wave_s: float = 5.0
     unavailable_retry_s: float = 1.0

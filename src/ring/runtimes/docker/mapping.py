@@ -65,15 +65,15 @@ def create_body(order: Order, found: options.Found = NOTHING_FOUND) -> dict[str,
             **_limits(spec.resources),
             **options.host_config(spec, found),
         },
-        # Whoever stops it, and the end of the machine, gives it this long. Not told any, Podman
-        # (seen with 4.3) kills it at once.
-        "StopTimeout": math.ceil(stopping.grace_s(spec)),
         **options.top_level(spec),
     }
     if spec.command:
         body["Cmd"] = list(spec.command)
     if spec.stop_signal is not None:
         body["StopSignal"] = spec.stop_signal
+    grace_s = stopping.grace_s(spec)
+    if grace_s is not None:
+        body["StopTimeout"] = math.ceil(grace_s)
     healthcheck = _healthcheck(spec)
     if healthcheck is not None:
         body["Healthcheck"] = healthcheck
