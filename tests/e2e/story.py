@@ -234,7 +234,15 @@ class Story:
         return {one.id for one in self.containers(name)}
 
     def created(self, name: str = "web") -> int:
-        """How many containers of the name were ever made."""
+        """How many containers of the name were ever made.
+
+        Events come a while after what they tell of (Podman's through a file), and in order.
+        """
+        wait_until(
+            lambda: self.ids(name) <= {one.id for one in self.watch.noted("create", name)},
+            10,
+            "the engine has told of all that is there",
+        )
         return len(self.watch.noted("create", name))
 
     def crash(self, container_id: str) -> None:

@@ -132,7 +132,10 @@ def test_a_command_that_cannot_be_started_is_tried_five_times(story: Story) -> N
 
 @ON_BOTH
 def test_a_job_that_somebody_stops_is_judged_by_its_code(story: Story) -> None:
-    story.applied(story.worker("nightly", kind="job", command=list(STEADY)))
+    grace = "30s"  # without one Podman kills it at once
+    story.applied(
+        story.worker("nightly", kind="job", command=list(STEADY), stop_grace_period=grace)
+    )
     story.wait_for("running", "nightly")
     (one,) = story.containers("nightly")
     story.docker.stop(one.id)

@@ -25,7 +25,7 @@ well it is packed."""
 
 REFUSAL = Answer(500, b'{"message":"no"}')
 
-HELD_UP_S = 10.0
+HELD_UP_S = 20.0
 """Two seconds for the words, the rest for an engine that is busy with other tests."""
 
 
@@ -164,7 +164,7 @@ def test_words_that_cannot_be_had_hold_no_removal_up(
     (left,) = story.wait_whole(1, within_s=HELD_UP_S)
     (scaled,) = (one for one in before if one.id != left.id)
     assert {call.path.split("/")[2] for call in rule.met} == {scaled.id}
-    wait_until(lambda: story.told("scale_down"), 5, "the end of the removal is told")
+    wait_until(lambda: story.told("scale_down"), HELD_UP_S, "the end of the removal is told")
     assert f"what instance {scaled.name} wrote last is lost" in story.ring.log.read_text()
     proxy.lift(rule)
     assert {name for name, _ in await_shown(story, 1)} == {left.name}
