@@ -47,17 +47,18 @@ async def test_labels_of_the_names_that_events_use(
 
 
 async def test_labels_that_make_an_event_huge_do_not_end_the_stream(
-    engine_space: Space, engine: DockerOutside
+    docker_space: Space, docker: DockerOutside
 ) -> None:
+    """Podman ends every stream that comes to it, those of other tests as well."""
     # The engine tells each of these characters with six.
-    order = await engine_space.order(labels={"big": "<" * 1_000_000})
-    huge = await engine_space.running(order)
-    await engine.ends(huge.id, 3)
-    await engine_space.ended(huge.id)
-    small = await engine_space.running()
-    await engine.ends(small.id, 4)
+    order = await docker_space.order(labels={"big": "<" * 1_000_000})
+    huge = await docker_space.running(order)
+    await docker.ends(huge.id, 3)
+    await docker_space.ended(huge.id)
+    small = await docker_space.running()
+    await docker.ends(small.id, 4)
 
-    told = await engine_space.told(huge.created_at, Died)
+    told = await docker_space.told(huge.created_at, Died)
     assert [type(event) for event in told] == [CameUp, Died]
     assert {event.instance_id for event in told if not isinstance(event, Resync)} == {small.id}
 

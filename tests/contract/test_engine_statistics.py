@@ -32,7 +32,7 @@ pytestmark = [pytest.mark.anyio, pytest.mark.engine]
 
 MIB = 1024 * 1024
 BUSY = ("sh", "-c", "while :; do :; done")
-WORKED_S = 1.0
+WORKED_S = 5.0
 """Of processor time: so long that what passes between two looks is nothing beside it."""
 POINTS = 5.0
 """Per cent of a core."""
