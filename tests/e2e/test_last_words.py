@@ -140,7 +140,7 @@ def test_the_total_size_holds_and_the_last_to_end_is_kept(tell: Tell) -> None:
 @ON_BOTH
 def test_turned_off_nothing_is_left_not_even_from_before(tell: Tell) -> None:
     story = tell(environment={"RING_CRASH_LOOP_RETRY": "never"})
-    # A busy Podman may write a line down after the end of who wrote it, when nobody asks any more.
+    # Of a program that ended at once Podman once had no line; why was not found.
     story.applied(story.worker(command=["sh", "-c", "echo last; sleep 1; exit 1"]))
     story.wait_for("crash_loop_back_off", within_s=60)
     assert {message for _, message in shown(story)} == {"last"}
