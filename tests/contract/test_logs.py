@@ -153,6 +153,28 @@ async def test_what_is_gone(space: Space, outside: Outside) -> None:
             await read(outside.runtime, instance_id)
 
 
+async def test_what_goes_while_it_is_read_has_no_lines_of_the_engine(
+    space: Space, outside: Outside
+) -> None:
+    instance = await space.running()
+    await outside.writes(instance.id, "last words\n")
+    await holds(outside.runtime, instance.id, 1)
+    await outside.ends(instance.id, 3)
+    await space.ended(instance.id)
+    found: set[str] = set()
+
+    async def read_on() -> None:
+        with contextlib.suppress(Gone):
+            while True:
+                found.update(words(await read(outside.runtime, instance.id)))
+
+    async with asyncio.timeout(30), asyncio.TaskGroup() as group:
+        for _ in range(4):
+            group.create_task(read_on())
+        await outside.runtime.remove(instance.id)
+    assert found <= {"last words"}
+
+
 async def test_an_engine_that_is_not_there(outside: Outside) -> None:
     away = outside.away()
     with pytest.raises(Unavailable):

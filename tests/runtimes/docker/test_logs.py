@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -76,6 +77,11 @@ def line(message: str, stream: str = "stdout", at: datetime | None = AT) -> LogL
         (STAMP + b"a\r\n" + LATER_STAMP + b"b\r\n", [line("a"), line("b", at=LATER)]),
         (STAMP + b"a", [line("a")]),
         (b"raw\nlines\n", [line("raw", at=None), line("lines", at=None)]),
+        (b'{"cause":1}\n', [line('{"cause":1}', at=None)]),
+        (b'{"cause": "x', [line('{"cause": "x', at=None)]),
+        (b"{\n", [line("{", at=None)]),
+        (STAMP + b'{"cause":"","response":500}\r\n', [line('{"cause":"","response":500}')]),
+        (b'{"cause":' + b"x" * 5000, [line('{"cause":' + "x" * 5000, at=None)]),
     ],
 )
 def test_lines(said: bytes, lines: list[LogLine]) -> None:
@@ -124,6 +130,26 @@ def test_a_frame_without_an_end_costs_no_memory() -> None:
 def test_the_engines_own_trouble() -> None:
     with pytest.raises(Unavailable, match="cannot go on with the log: Error grabbing logs"):
         decoded([out(b"a\n"), frame(3, b"Error grabbing logs: EOF\n")])
+
+
+@pytest.mark.parametrize(
+    ("cause", "status", "error"),
+    [
+        ("no such container", 500, Gone),
+        ("no such thing", 404, Gone),
+        ("cannot open", 500, Unavailable),
+    ],
+)
+def test_a_refusal_after_the_status_is_no_line(
+    cause: str, status: int, error: type[Exception]
+) -> None:
+    message = f"failed to obtain logs for Container 'a': {cause}"
+    said = json.dumps(
+        {"cause": cause, "message": message, "response": status}, separators=(",", ":")
+    ).encode()
+    for pieces in ([said], [said[:3], said[3:]], [said[i : i + 1] for i in range(len(said))]):
+        with pytest.raises(error, match=message):
+            decoded(pieces)
 
 
 def test_an_unknown_stream() -> None:

@@ -14,6 +14,7 @@ from ring.core.logs import LONGEST_LINE_BYTES, text_of
 from ring.core.model.logs import LogLine
 from ring.runtimes.base import FellBehind, Gone, Unavailable
 from ring.runtimes.docker import failures, payload
+from ring.runtimes.docker.connection import Answer
 from ring.runtimes.docker.dialect import DOCKER
 from ring.runtimes.docker.events import since_of
 
@@ -37,6 +38,9 @@ _BEHIND_S = 1.0
 _STREAMS: dict[int, Stream] = {0: "stdout", 1: "stdout", 2: "stderr"}
 _ENGINE = 3
 """The engine's own words about what went wrong, in a frame of this stream."""
+_REFUSAL = b'{"cause":'
+"""How Podman's own words begin, which follow its 200 when an instance goes as its log is opened."""
+_REFUSAL_BYTES = 4096
 _STAMP_BYTES = 40
 """No time is written longer."""
 _KEPT_BYTES = LONGEST_LINE_BYTES + 2
@@ -125,6 +129,8 @@ class Decoder:
 
     def __init__(self) -> None:
         self._is_raw: bool | None = None
+        self._opening: bytearray | None = None
+        """Of a raw answer, as long as it may be a refusal."""
         self._header = b""
         self._left = 0
         """Bytes of the frame that are still to come."""
@@ -139,9 +145,10 @@ class Decoder:
         if self._is_raw is None and chunk:
             self._is_raw = chunk[0] not in {*_STREAMS, _ENGINE}
             if self._is_raw:
+                self._opening = bytearray()
                 self._writers[1].begin()
         if self._is_raw:
-            self._writers[1].write(chunk, lines, each_line_begins=True)
+            self._raw(chunk, lines)
             return lines
         position = 0
         while position < len(chunk):
@@ -161,11 +168,23 @@ class Decoder:
         return lines
 
     def end(self) -> list[LogLine]:
-        """What is left without an end of line."""
+        """What is left without an end of line. Raises Gone and Unavailable for a refusal."""
         lines: list[LogLine] = []
+        if self._opening:
+            _expect_log(bytes(self._opening))
+            self._writers[1].write(bytes(self._opening), lines, each_line_begins=True)
         for writer in self._writers.values():
             writer.end(lines)
         return lines
+
+    def _raw(self, chunk: bytes, lines: list[LogLine]) -> None:
+        if self._opening is not None:
+            self._opening += chunk
+            begin = bytes(self._opening[: len(_REFUSAL)])
+            if _REFUSAL.startswith(begin) and len(self._opening) <= _REFUSAL_BYTES:
+                return
+            chunk, self._opening = bytes(self._opening), None
+        self._writers[1].write(chunk, lines, each_line_begins=True)
 
     def _take_whole(self, chunk: bytes, position: int, lines: list[LogLine]) -> int:
         """The frames from here on that are a line each, as nearly all are; where they end."""
@@ -282,6 +301,23 @@ class _Writer:
             self._has_begun = True
             self._line_at = self._at
         self._line += piece[: max(0, _KEPT_BYTES - len(self._line))]
+
+
+def _expect_log(said: bytes) -> None:
+    """Raises Gone and Unavailable where an engine refuses after it has begun to answer.
+
+    Podman's handler opens the log after its status is sent: `{"cause", "message", "response"}`
+    (pkg/errorhandling ErrorModel) is the whole answer then, with the status that was meant.
+    """
+    try:
+        refusal = payload.as_payload(payload.decode(said))
+        meant = payload.number(refusal, "response")
+    except Unavailable:
+        return
+    told = Answer(meant, said).message
+    if meant == HTTPStatus.NOT_FOUND or "no such container" in told:
+        raise Gone(told)
+    raise Unavailable(f"the engine cannot go on with the log: {told}")
 
 
 def _time(stamp: bytes) -> datetime | None:
