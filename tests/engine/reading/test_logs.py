@@ -311,6 +311,23 @@ def test_what_ring_ends_itself_is_shown_first(scene: Scene) -> None:
     scene.run(main())
 
 
+def test_what_goes_while_others_are_read_is_told_by_its_last_words(scene: Scene) -> None:
+    async def main() -> None:
+        row = await scene.begin(replicas=2)
+        older, younger = scene.instances(row)
+        scene.write(older, "stays\n")
+        scene.write(younger, "goes\n", "bye\n")
+        records = scene.plant.engine.logs.read(scene.bench.now(row), Wanted(tail=1))
+        assert [one.message for one in await anext(records)] == ["stays"]
+        await scene.plant.apply(replicas=1, if_changed=True)
+        await scene.bench.wait(1)
+        assert scene.instances(row) == (older,)
+        rest = [(one.instance, one.message) async for batch in records for one in batch]
+        assert rest == [(younger.name, "bye")]
+
+    scene.run(main())
+
+
 def test_a_new_version_tells_why_the_old_one_went(scene: Scene) -> None:
     async def main() -> None:
         row = await scene.begin()

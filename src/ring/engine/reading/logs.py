@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import (
         AsyncGenerator,
         Callable,
+        Collection,
         Iterable,
         Mapping,
         Sequence,
@@ -95,24 +96,39 @@ class _Source:
     wanted: Wanted
     words: Words
 
-    async def gone(self) -> AsyncGenerator[Sequence[LogRecord], None]:
+    async def gone(
+        self, present: Collection[InstanceId]
+    ) -> AsyncGenerator[Sequence[LogRecord], None]:
         """What instances that ended wrote last, those that are still there left out.
 
         Also of the deployment's other rows: the version before is asked why it went.
         """
-        present = {one.id for one in self.observer.instances(self.row)}
         turn = Turn()
         for ended in self.words.ended(self.key):
             if ended.id in present or not self.wanted.takes(ended):
                 continue
-            lines = self.words.lines(ended, self.wanted.tail)
-            if wanted := self.wanted.of(lines):
-                yield records(ended.name, wanted)
+            lines = self._last_lines(ended)
+            if lines:
+                yield records(ended.name, lines)
             await turn.take(lines)
+
+    def left_by(self, instance: Instance) -> Sequence[LogLine]:
+        """What it wrote last, if it has gone by now."""
+        for ended in self.words.ended(self.key):
+            if ended.id == instance.id:
+                return self._last_lines(ended)
+        return ()
+
+    def present(self) -> frozenset[InstanceId]:
+        """Those that are there, wanted or not."""
+        return frozenset(one.id for one in self.observer.instances(self.row))
 
     def instances(self) -> list[Instance]:
         """Those that are wanted, oldest first."""
         return [one for one in self.observer.instances(self.row) if self.wanted.takes(one)]
+
+    def _last_lines(self, ended: Ended) -> Sequence[LogLine]:
+        return self.wanted.of(self.words.lines(ended, self.wanted.tail))
 
 
 class Logs:
@@ -189,16 +205,21 @@ async def _read(source: _Source) -> AsyncGenerator[Sequence[LogRecord], None]:
     if isinstance(seen, Unknown):
         raise Unavailable(f"the runtime cannot be asked for logs: {seen.detail}")
     query = LogQuery(source.wanted.tail, source.wanted.since)
-    async with contextlib.aclosing(source.gone()) as ended:
+    instances = source.instances()
+    async with contextlib.aclosing(source.gone(source.present())) as ended:
         async for gone in ended:
             yield gone
     turn = Turn()
-    for instance in source.instances():
+    for instance in instances:
+        has_told = False
         with contextlib.suppress(Gone):
             async with contextlib.aclosing(source.runtime.logs(instance.id, query)) as batches:
                 async for lines in batches:
+                    has_told = True
                     yield records(instance.name, lines)
                     await turn.take(lines)
+        if not has_told and (left := source.left_by(instance)):
+            yield records(instance.name, left)
 
 
 class Follower:
@@ -245,7 +266,7 @@ class Follower:
 
     async def _attend(self) -> None:
         """Until the row is purged, or final with every instance ended."""
-        async with contextlib.aclosing(self._source.gone()) as ended:
+        async with contextlib.aclosing(self._source.gone(self._source.present())) as ended:
             async for gone in ended:
                 await self._backlog.put(gone)
         while (row := self._store.deployment(self._source.row)) is not None:
