@@ -203,6 +203,8 @@ class DockerOutside:
     """A pull asks a registry for no more than the digest of what is here already."""
     tells_as_asked = True
     """Of a container, its options as they were asked for, and not what becomes of them."""
+    tells_idle_time = True
+    """The machine's time in its statistics is all of it, and not only what control groups used."""
     images_folder = "image"
     """In its data directory."""
     anonymous_memory_since: int | None = None
@@ -377,6 +379,7 @@ class PodmanOutside(DockerOutside):
     tells_remote_digests = False
     compares_by_head = False
     tells_as_asked = False
+    tells_idle_time = False
     images_folder = "overlay-images"
     anonymous_memory_since = 5
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from ring.clock import parse_rfc3339
 from ring.core.model.spec import Quantities, Resources
 from ring.engine.sampling.machine import Machine
 from ring.engine.sampling.sampler import Sampler
@@ -71,9 +72,8 @@ class Told:
     """What the engine's call says."""
 
     cpu_ns: int
-    system_ns: int
-    """Of all processors together, idle or not."""
-    processors: int
+    passed_ns: float
+    """On one processor, since some moment, by what the engine's own command takes for time."""
     memory_bytes: int
     """See Charged: engines differ in what they count."""
     limit_bytes: int
@@ -93,8 +93,11 @@ async def told(engine: DockerOutside, instance: Instance) -> Told:
     disk = answer["blkio_stats"]["io_service_bytes_recursive"] or []
     return Told(
         cpu_ns=cpu["cpu_usage"]["total_usage"],
-        system_ns=cpu["system_cpu_usage"],
-        processors=cpu["online_cpus"],
+        passed_ns=(
+            cpu["system_cpu_usage"] / cpu["online_cpus"]
+            if engine.tells_idle_time
+            else parse_rfc3339(answer["read"]).timestamp() * 1e9
+        ),
         memory_bytes=memory["usage"],
         limit_bytes=memory["limit"],
         rx_bytes=sum(one["rx_bytes"] for one in networks),
@@ -109,8 +112,7 @@ async def told(engine: DockerOutside, instance: Instance) -> Told:
 
 def share(before: Told, after: Told) -> float:
     """Per cent of a core, as an engine's own command reckons it."""
-    used, passed = after.cpu_ns - before.cpu_ns, after.system_ns - before.system_ns
-    return used / passed * after.processors * 100
+    return (after.cpu_ns - before.cpu_ns) / (after.passed_ns - before.passed_ns) * 100
 
 
 class Looking:
