@@ -56,8 +56,8 @@ def test_a_crash_is_counted_within_a_second_and_healed_within_three(tell: Tell) 
     story.crash(victim)
     wait_until(lambda: len(story.ids() - before) == 1, 20, "another one is made", story.account)
     story.wait_whole(2)
+    wait_until(lambda: len(story.watch.noted("start")) == 3, 10, "its start is told")
     (died,) = (*story.watch.noted("die"), *story.watch.noted("died"))
-    wait_until(lambda: len(story.watch.noted("start")) == 3, 5, "its start is told")
     began = story.watch.noted("start")[-1]
     assert died.id == victim
     assert began.id not in before
