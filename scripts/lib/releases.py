@@ -2,7 +2,7 @@
 
 What is made is a whole small system of that release. An engine sees its `/usr` in place of the
 machine's and everything else as it is, so that a path means the same to it and to whoever asks.
-Standard library only, as `engines`; needs root and the package mmdebstrap.
+Standard library only, as `engines`; needs root.
 """
 
 # It runs a fixed argument list.
@@ -14,11 +14,19 @@ import fcntl
 import hashlib
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+from scripts.lib.engine import EngineProblem
+from scripts.lib.packages import install
+
+if TYPE_CHECKING:
+    from scripts.lib.engine import Engine
 
 CACHE = Path("/var/cache/ring-engines")
 """A system for each release, and choice of packages, stays here: about 500 MB of one, which may be
@@ -47,17 +55,22 @@ PACKAGES = (
 )
 
 
-class ReleaseProblem(Exception):
-    """The release's programs could not be had."""
+def see_programs(engine: Engine) -> str:
+    """The piece of a shell script that puts the release's programs in place of the machine's."""
+    if engine.release is None:
+        return ""
+    if shutil.which("mmdebstrap") is None and not install(["mmdebstrap"]):
+        raise EngineProblem("apt-get cannot install mmdebstrap")
+    return f"mount --bind {shlex.quote(os.fspath(programs(engine.release)))} /usr; "
 
 
 def programs(release: str) -> Path:
     """The `/usr` of the release. Makes it the first time: some minutes, from the machine's mirror.
 
-    Raises ReleaseProblem.
+    Raises EngineProblem.
     """
     if re.fullmatch("[a-z]+", release) is None:
-        raise ReleaseProblem(f"{release!r} is no name of a Debian release, such as trixie")
+        raise EngineProblem(f"{release!r} is no name of a Debian release, such as trixie")
     CACHE.mkdir(parents=True, exist_ok=True)
     made = CACHE / f"{release}-{hashlib.sha256(' '.join(PACKAGES).encode()).hexdigest()[:8]}"
     with (CACHE / f"{release}.lock").open("w") as lock:
@@ -83,7 +96,7 @@ def _make(release: str, target: Path) -> None:
     try:
         made = subprocess.run(argv, stdout=sys.stderr, check=False)
         if made.returncode != 0:
-            raise ReleaseProblem(f"mmdebstrap cannot make {release}: see what it said above")
+            raise EngineProblem(f"mmdebstrap cannot make {release}: see what it said above")
         work.chmod(0o755)
         work.rename(target)
     finally:
@@ -100,4 +113,4 @@ def _mirror() -> str:
         origin, component, address = line.split(" ", 2)
         if (origin, component) == ("Debian", "main"):
             return address
-    raise ReleaseProblem("apt knows no source of Debian's: run `apt-get update`")
+    raise EngineProblem("apt knows no source of Debian's: run `apt-get update`")

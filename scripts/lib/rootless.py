@@ -4,8 +4,8 @@ The user exists only where this service sees the file system: no account is made
 and none of its device nodes is changed. Beside what `engines` needs: the package uidmap.
 """
 
-# The other half of `engines`, in a file of its own; it runs fixed argument lists.
-# ruff: noqa: S603, SLF001
+# It runs fixed argument lists.
+# ruff: noqa: S603
 
 from __future__ import annotations
 
@@ -20,10 +20,28 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from scripts import engines
+from scripts.lib.engine import (
+    READY_TIMEOUT_S,
+    all_gone,
+    await_part,
+    descendants,
+    end_part,
+    engine_at,
+    hold_view,
+    holder_of,
+    is_alive,
+    make_namespace,
+    pid_of,
+    record,
+    running_processes,
+    spawn_part,
+    wait_until,
+)
+from scripts.lib.images import answers_at
+from scripts.lib.podman import WITHOUT_PACKAGES, podman_settings
 
 if TYPE_CHECKING:
-    from scripts.engines import Engine
+    from scripts.lib.engine import Engine
 
 USER = "ring-test"
 UID = 64901
@@ -46,18 +64,18 @@ def host(engine: Engine) -> str:
 
 def up(root: Path, name: str | None = None) -> Engine:
     """Starts the service unless it answers already; returns when it answers."""
-    engine = engines.engine_at(root, name)
+    engine = engine_at(root, name)
     home = folder(engine)
     for part in ("run/podman", "home"):
         (home / part).mkdir(parents=True, exist_ok=True)
-    engines._record(engine)
-    engines._make_namespace(engine)
-    if not engines._alive(engine, MOUNTS):
+    record(engine)
+    make_namespace(engine)
+    if not is_alive(engine, MOUNTS):
         for file, content in {**_settings(engine), **_accounts()}.items():
             (home / file).write_text(content)
         _hand_over(engine)
         (home / "run").chmod(0o700)
-        engines._hold_view(engine, MOUNTS, _mounts(engine))
+        hold_view(engine, MOUNTS, _mounts(engine))
     start(engine)
     return engine
 
@@ -71,15 +89,15 @@ def _hand_over(engine: Engine) -> None:
 
 def start(engine: Engine) -> None:
     """The service, unless it runs already; returns when it answers."""
-    if not engines._alive(engine, PART):
+    if not is_alive(engine, PART):
         Path(host(engine).removeprefix("unix://")).unlink(missing_ok=True)
-        engines._spawn(engine, PART, _podman(engine, "system", "service", "--time=0", host(engine)))
-    engines._wait(engine, PART, lambda: engines._answers(host(engine), "/_ping"))
+        spawn_part(engine, PART, _podman(engine, "system", "service", "--time=0", host(engine)))
+    await_part(engine, PART, lambda: answers_at(host(engine), "/_ping"))
 
 
 def stop(engine: Engine) -> None:
     """Ends the service; the containers run on without it."""
-    engines._end(engine, PART)
+    end_part(engine, PART)
 
 
 def down(engine: Engine) -> None:
@@ -87,7 +105,7 @@ def down(engine: Engine) -> None:
     if not folder(engine).exists():
         return
     stop(engine)
-    if engines._alive(engine, MOUNTS):
+    if is_alive(engine, MOUNTS):
         remove = _podman(engine, "rm", "--all", "--force", "--time=0", "--volumes")
         # What Podman itself cannot end is ended with all else that it left.
         with contextlib.suppress(subprocess.TimeoutExpired):
@@ -95,7 +113,7 @@ def down(engine: Engine) -> None:
                 engine.command(*remove),
                 capture_output=True,
                 check=False,
-                timeout=engines.READY_TIMEOUT_S,
+                timeout=READY_TIMEOUT_S,
             )
     _end_all(engine)
     (engine.root / f"{MOUNTS}.process").unlink(missing_ok=True)
@@ -111,7 +129,7 @@ def as_user(engine: Engine, *argv: str) -> list[str]:
     return [
         *(
             "nsenter",
-            f"--mount=/proc/{engines._holder(engine, MOUNTS)}/ns/mnt",
+            f"--mount=/proc/{holder_of(engine, MOUNTS)}/ns/mnt",
             f"--wdns={home}",
             "--",
         ),
@@ -137,7 +155,7 @@ def _settings(engine: Engine) -> dict[str, str]:
     """Those of the other service; where things are is as for any user."""
     home = folder(engine)
     return {
-        **engines._podman_settings(engine),
+        **podman_settings(engine),
         "storage.conf": (
             "[storage]\n"
             'driver = "overlay"\n'
@@ -167,7 +185,7 @@ def _mounts(engine: Engine) -> list[str]:
     for name in ("passwd", "group", "subuid", "subgid"):
         lines += [f"[ -e /etc/{name} ] || : >/etc/{name}"] if name.startswith("sub") else []
         lines += [f"mount --bind {shlex.quote(f'{home}/{name}')} /etc/{name}"]
-    lines += [engines.WITHOUT_PACKAGES, "mount -t tmpfs -o mode=1777 tmpfs /dev/shm"]
+    lines += [WITHOUT_PACKAGES, "mount -t tmpfs -o mode=1777 tmpfs /dev/shm"]
     nodes = shlex.quote(f"{home}/nodes")
     lines += [f"mkdir -p {nodes}", f"mount -t tmpfs -o mode=755 tmpfs {nodes}"]
     for path, (major, minor) in DEVICES.items():
@@ -206,14 +224,14 @@ def _is_closed(folder: Path) -> bool:
 def _end_all(engine: Engine) -> None:
     """Everything that was started for the user, and all below it: its environment tells."""
     sign = f"XDG_RUNTIME_DIR={folder(engine)}/run".encode()
-    family = [pid for pid in engines._processes() if sign in _environment(pid)]
-    if (holder := engines._pid(engine, MOUNTS)) is not None:
+    family = [pid for pid in running_processes() if sign in _environment(pid)]
+    if (holder := pid_of(engine, MOUNTS)) is not None:
         family.append(holder)
-    below = [child for pid in family for child in engines._descendants(pid)]
+    below = [child for pid in family for child in descendants(pid)]
     for pid in dict.fromkeys([*below, *family]):
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
-    engines._until(functools.partial(engines._all_gone, family))
+    wait_until(functools.partial(all_gone, family))
 
 
 def _environment(pid: int) -> list[bytes]:
