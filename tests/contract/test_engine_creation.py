@@ -133,20 +133,21 @@ async def test_every_published_port_answers(engine_space: Space, engine: DockerO
 
     assert seen["Config"]["ExposedPorts"] == {"80/tcp": {}, "53/udp": {}}
     told: Any = seen["HostConfig"]["PortBindings"]
+    # Podman tells them in any order.
     bound = {
-        port: [(one["HostIp"], one["HostPort"]) for one in bindings]
+        port: sorted((one["HostPort"], one["HostIp"]) for one in bindings)
         for port, bindings in told.items()
     }
     # Podman 5 writes out what nothing stands for.
-    everywhere = "0.0.0.0" if bound["53/udp"][0][0] else ""  # noqa: S104 - it is only compared
+    everywhere = "0.0.0.0" if bound["53/udp"][0][1] else ""  # noqa: S104 - it is only compared
     assert bound == {
         "80/tcp": [
-            (everywhere, str(base)),
-            (everywhere, str(base + 1)),
-            ("127.0.0.1", str(base + 2)),
-            *[("::1", str(base + 3))] * engine.serves_ipv6,
+            (str(base), everywhere),
+            (str(base + 1), everywhere),
+            (str(base + 2), "127.0.0.1"),
+            *[(str(base + 3), "::1")] * engine.serves_ipv6,
         ],
-        "53/udp": [(everywhere, str(base))],
+        "53/udp": [(str(base), everywhere)],
     }
     for port in (base, base + 1, base + 2):
         await eventually(partial(answers, "127.0.0.1", port))
