@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
     from datetime import datetime
 
+    from ring.core.model.ids import InstanceId
     from ring.runtimes.base import Order
     from ring.runtimes.docker.connection import Connection
     from ring.runtimes.docker.payload import Payload
@@ -99,6 +100,10 @@ async def _is_served(connection: Connection, order: Order) -> None:
     """Its proxy sees to it."""
 
 
+async def _are_free(connection: Connection, instance_id: InstanceId) -> None:
+    """It lets nobody have them before."""
+
+
 @dataclass(frozen=True, slots=True)
 class Dialect:
     """One kind of engine. What is not given is as Docker has it."""
@@ -133,6 +138,8 @@ class Dialect:
     """A command whose client is gone may begin after it was said to have ended."""
     require_served: Callable[[Connection, Order], Awaitable[None]] = _is_served
     """Raises RuntimeFailure where a port would be published and nobody reach the instance by it."""
+    await_ports: Callable[[Connection, InstanceId], Awaitable[None]] = _are_free
+    """Waits until what had the ports of an instance before has let go of them, for a while."""
     name_server: str = ""
     """The program that answers for names on the bridges of a rootless engine, and so is a process
     in their network."""

@@ -60,6 +60,8 @@ class Instances:
         self._dialect = dialect
         self._networks = networks
         self._is_labelled = is_labelled
+        self._publishing: set[InstanceId] = set()
+        """Those that were made here, publish ports, and have not been started yet."""
 
     async def list(self) -> tuple[Instance, ...]:
         """Every labelled container in one call, whatever its state: never filtered by the engine.
@@ -116,6 +118,9 @@ class Instances:
 
     async def start(self, instance_id: InstanceId) -> None:
         """See Runtime.start. A network that somebody removed is made again, once."""
+        if instance_id in self._publishing:
+            self._publishing.discard(instance_id)
+            await self._dialect.await_ports(self._connection, instance_id)
         answer = await self._start(instance_id)
         if (network := failures.missing_network(answer)) and await self._networks.ensure_again(
             network
@@ -173,6 +178,8 @@ class Instances:
         if answer.status != HTTPStatus.CREATED:
             raise failures.of_create(answer, order.image.ref, order.name)
         created = InstanceId(payload.text(payload.as_payload(answer.json()), "Id"))
+        if order.spec.ports:
+            self._publishing.add(created)
         try:
             await files.copy(self._connection, created, order.files)
             return await self.inspect(created)

@@ -12,7 +12,7 @@ from ring.runtimes.docker.dialect import CAPABILITIES, Dialect
 from ring.runtimes.podman.digests import nameless
 from ring.runtimes.podman.information import about
 from ring.runtimes.podman.networks import completed
-from ring.runtimes.podman.publishing import require_served
+from ring.runtimes.podman.publishing import await_ports, require_served
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -65,6 +65,7 @@ PODMAN = Dialect(
     has_ended=has_ended,
     begins_late=True,
     require_served=require_served,
+    await_ports=await_ports,
     name_server="aardvark-dns",
     completed=completed,
     about=about,
