@@ -1,0 +1,1 @@
+"""Published ports: held against others, and what comes in there carried to the instance."""
