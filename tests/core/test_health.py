@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from ring.core import health
 from ring.core.model.deployment import Deployment
-from ring.core.model.health import OUTCOMES, CheckState
+from ring.core.model.health import OUTCOMES, CheckState, Health
 from ring.core.model.ids import DeploymentId
 from ring.core.model.status import CREATING, Status
 from tests.store.builders import START, spec
@@ -136,6 +138,64 @@ def test_ready_since_is_the_first_success_of_the_last_unbroken_run(results: list
         greens += 1
     assert state.ready_since == (float(len(results) - greens) if greens else None)
     assert state.failures == 0
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from(OUTCOMES), st.booleans(), st.booleans())),
+    st.integers(1, 4),
+)
+def test_health_is_what_docker_makes_of_the_same_results(
+    results: list[tuple[str, bool, bool]], threshold: int
+) -> None:
+    """Whatever counts for the row, and whatever has fired."""
+    state, expected, streak = None, "starting", 0
+    for now, (status, spared, counts) in enumerate(results):
+        state = health.advance(state, status, float(now), counts=counts)
+        state = health.judged(state, threshold, is_spared=spared)
+        if health.fires(state, threshold):
+            state = health.fired(state)
+        if status == "success":
+            expected, streak = "healthy", 0
+        elif not (expected == "starting" and spared):
+            streak += 1
+            expected = "unhealthy" if streak >= threshold else expected
+        assert state.health == expected
+        assert state.streak == min(streak, threshold)
+
+
+def test_unhealthy_stays_the_same_state_however_often_it_fails_again() -> None:
+    state = CheckState("failed", 0, None, Health.UNHEALTHY, 3)
+    again = health.advance(state, "failed", 1.0, counts=False)
+    assert health.judged(again, 3, is_spared=False) == state
+
+
+@pytest.mark.parametrize(
+    ("start_period", "seconds", "expected"),
+    [
+        (None, 0, False),
+        ("0s", 0, False),
+        ("30s", 0, True),
+        ("30s", 29.9, True),
+        ("30s", 30, False),
+        ("30s", -1, False),
+        ("soon", 1, False),
+        (f"{10**20}h", 1, True),
+    ],
+)
+def test_a_start_period_spares_what_begins_within_it(
+    start_period: str | None, seconds: float, expected: bool
+) -> None:
+    (check,) = spec(health_checks=[{**GATE, "start_period": start_period}]).health_checks
+    assert health.is_spared(check, START, START + timedelta(seconds=seconds)) is expected
+
+
+def test_the_first_readiness_command_is_the_one_that_is_shown() -> None:
+    command = {**ALIVE, "type": "command", "command": "alive"}
+    del command["port"]
+    wanted = {**command, "readiness": True, "command": "ready"}
+    declared = spec(health_checks=[command, GATE, wanted, {**wanted, "command": "other"}])
+    assert health.shown_check(declared) is declared.health_checks[2]
+    assert health.shown_check(spec(health_checks=[command, GATE])) is None
 
 
 @pytest.mark.parametrize(

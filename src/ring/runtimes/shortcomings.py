@@ -7,6 +7,7 @@ from typing import Final, Protocol, runtime_checkable
 
 NO_ISOLATION: Final = "network_isolation_unavailable"
 NO_NAMES: Final = "network_dns_unavailable"
+PORTS_RELAYED: Final = "network_ports_relayed"
 
 
 @dataclass(frozen=True, slots=True)

@@ -106,6 +106,93 @@ def test_success_begins_anew() -> None:
     assert dict(scene.memory.retry_at) == {}
 
 
+def loses_it(scene: Scene, name: InstanceName) -> None:
+    scene.held["docker"][name] = replace(scene.held["docker"][name], is_attached=False)
+
+
+def test_one_that_loses_it_again_and_again_is_connected_less_and_less_often() -> None:
+    scene = Scene()
+    _, instance = cut_off(scene)
+    heard = reasons(scene.step())
+    waits = []
+    for _ in range(9):
+        mended(scene, instance.name)
+        heard += reasons(scene.step())
+        loses_it(scene, instance.name)
+        made = scene.step()
+        assert actions(made, AttachInstance) == []
+        before = scene.mono
+        scene.until(made)
+        waits.append(scene.mono - before)
+        made = scene.step()
+        assert len(actions(made, AttachInstance)) == 1
+        heard += reasons(made)
+    assert [round(wait) for wait in waits] == [1, 2, 4, 8, 16, 32, 60, 60, 60]
+    assert heard == ["instance_detached", "instance_attached", "instance_detached"]
+
+
+def test_one_that_fails_meanwhile_is_tried_again_in_its_own_time() -> None:
+    scene = Scene()
+    _, instance = cut_off(scene)
+    scene.step()
+    mended(scene, instance.name)
+    scene.step()
+    loses_it(scene, instance.name)
+    scene.until(scene.step())
+    scene.step()
+    (operation,) = scene.flying(AttachInstance)
+    scene.comes_of(operation, OperationFailed(Failure(FailureClass.OTHER, "no")))
+    before = scene.mono
+    scene.until(scene.step())
+    assert round(scene.mono - before) == 1
+    assert len(actions(scene.step(), AttachInstance)) == 1
+
+
+def test_one_that_stays_for_a_while_begins_anew() -> None:
+    scene = Scene()
+    _, instance = cut_off(scene)
+    for _ in range(3):
+        scene.step()
+        mended(scene, instance.name)
+        scene.step()
+        loses_it(scene, instance.name)
+        scene.until(scene.step())
+    scene.step()
+    mended(scene, instance.name)
+    before = scene.mono
+    scene.until(scene.step())
+    assert round(scene.mono - before) == 60
+    assert reasons(scene.step()) == ["instance_attached"]
+    loses_it(scene, instance.name)
+    made = scene.step()
+    assert len(actions(made, AttachInstance)) == 1
+    assert reasons(made) == ["instance_detached"]
+
+
+def test_a_new_name_makes_it_no_other() -> None:
+    scene = Scene()
+    _, instance = cut_off(scene)
+    scene.step()
+    mended(scene, instance.name)
+    scene.step()
+    renamed = replace(scene.held["docker"].pop(instance.name), name=type(instance.name)("other"))
+    scene.held["docker"][renamed.name] = replace(renamed, is_attached=False)
+    made = scene.step()
+    assert reasons(made) == ["container_renamed"]
+    assert actions(made, AttachInstance) == []
+    assert list(scene.memory.put_back) == [renamed.name]
+
+
+def test_a_single_loss_is_forgotten_without_a_word() -> None:
+    scene = Scene()
+    _, instance = cut_off(scene)
+    scene.step()
+    mended(scene, instance.name)
+    scene.until(scene.step())
+    assert is_empty(scene.step())
+    assert scene.memory.put_back == {}
+
+
 def test_one_that_is_to_go_is_removed_instead() -> None:
     scene = Scene()
     row, _ = cut_off(scene)

@@ -207,6 +207,7 @@ def test_what_is_remembered_of_rows_and_names_that_are_gone_is_let_go() -> None:
         batch_end=gone_row,
         settle_at={gone_name: 1.0},
         retry_at={gone_name: (1, 1.0)},
+        put_back={gone_name: (1, 1.0)},
         empty_since=gone_row,
         deleted_since=gone_row,
     )

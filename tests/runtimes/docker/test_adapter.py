@@ -235,6 +235,7 @@ async def test_a_network_conflict_is_success(script: Script, runtime: Runtime) -
     script.say("POST /v1.41/networks/create", answer({"message": "already exists"}, 409))
     await runtime.ensure_network("shop")
     body = json.loads(script.bodies[0])
+    assert list(body.pop("Options")) == ["com.docker.network.bridge.name"]
     assert body == {
         "Name": "ring_shop",
         "Driver": "bridge",

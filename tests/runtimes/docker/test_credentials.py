@@ -12,7 +12,8 @@ import pytest
 
 from ring.core.model.failures import FailureClass
 from ring.runtimes.base import File, Login, RuntimeFailure
-from ring.runtimes.docker import credentials, failures, open_runtime, references
+from ring.runtimes.docker import credentials, open_runtime
+from ring.runtimes.images import references, refusals
 from tests.runtimes.docker import scripted
 from tests.runtimes.docker.orders import order
 from tests.runtimes.docker.scripted import answer, opening
@@ -108,11 +109,11 @@ async def test_it_goes_with_the_question_for_a_digest(script: Script, runtime: R
 
 def test_a_refusal_names_where_the_login_came_from() -> None:
     reference = references.parse("reg.example/app:1")
-    message = failures.of_pull(reference, "unauthorized: no", LOGIN).message
+    message = refusals.of_pull(reference, "unauthorized: no", LOGIN).message
     assert "registry authentication failed for 'reg.example/app:1'" in message
     assert "check image_pull_secret 'hub'" in message
     assert "hunter2" not in message
-    anonymous = failures.of_pull(reference, "Head: no basic auth credentials").message
+    anonymous = refusals.of_pull(reference, "Head: no basic auth credentials").message
     assert "registry authentication failed for 'reg.example/app:1'" in anonymous
     assert "config.server, config.username and config.password" in anonymous
 

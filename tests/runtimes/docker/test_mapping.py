@@ -18,6 +18,7 @@ from ring.core.model.spec import (
     User,
     Volume,
 )
+from ring.runtimes import ownership
 from ring.runtimes.base import File, Unavailable
 from ring.runtimes.docker import mapping
 from tests.runtimes.docker.orders import order
@@ -122,8 +123,8 @@ def test_the_whole_create_body() -> None:
 
 def test_every_label_of_its_own_is_written() -> None:
     stolen = dict.fromkeys(labels.OWN, "stolen")
-    written = mapping.labels_of(order(labels=stolen))
-    assert set(written) == labels.OWN
+    written = ownership.instance_labels(order(labels=stolen))
+    assert set(written) == labels.OWN - {labels.HEALTH}, "which its health check tells"
     assert "stolen" not in written.values()
 
 

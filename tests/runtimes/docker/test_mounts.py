@@ -10,6 +10,7 @@ import pytest
 from ring.core.model.failures import FailureClass
 from ring.core.model.shares import Share
 from ring.core.model.spec import Volume
+from ring.runtimes import shares
 from ring.runtimes.base import File, RuntimeFailure
 from ring.runtimes.docker import mounts, nfs
 from tests.runtimes.docker.orders import order
@@ -131,7 +132,7 @@ async def test_a_colon_cannot_be_told(volume: Volume, is_here: bool) -> None:
 
 
 def test_a_share_is_a_volume_with_options() -> None:
-    assert nfs.share_of(SHARE) == Share("nas", "/exp")
+    assert shares.share_of(SHARE) == Share("nas", "/exp")
     assert mounts.name_of(SHARE) == NAME
     assert nfs.options(Share("nas", "/exp"), read_only=False) == OPTIONS
     assert nfs.options(Share("nas", "/exp"), read_only=True) == READ_ONLY
@@ -147,7 +148,7 @@ def test_a_share_is_a_volume_with_options() -> None:
     ],
 )
 def test_what_is_no_share(volume: Volume) -> None:
-    assert nfs.share_of(volume) is None
+    assert shares.share_of(volume) is None
     assert mounts.name_of(volume) == (volume.source or "")
 
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 from ipaddress import IPv4Network
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from ring.core.model.failures import FailureClass
+from ring.network import taken
 from ring.network.pools import Pools
 from ring.runtimes.base import RuntimeFailure
 from ring.runtimes.docker import open_runtime
@@ -65,13 +67,25 @@ async def ensured(script: Script, *, is_preferred: bool = False) -> list[Any]:
 
 
 def subnet(body: Any) -> str | None:
+    assert re.fullmatch("rbr-[0-9a-f]{11}", interface(body))
     if "IPAM" not in body:
         return None
     (config,) = body["IPAM"]["Config"]
     assert config["Gateway"] == str(IPv4Network(config["Subnet"])[1])
-    assert body["Options"]["com.docker.network.bridge.name"].startswith("rbr-")
-    assert len(body["Options"]["com.docker.network.bridge.name"]) == 15
     return str(config["Subnet"])
+
+
+def interface(body: Any) -> str:
+    return str(body["Options"]["com.docker.network.bridge.name"])
+
+
+async def test_an_interface_is_named_anew_for_each_network(script: Script) -> None:
+    """An engine takes one over that has its name, which may be another engine's."""
+    script.say(CREATE, MADE)
+    (first,) = await ensured(script)
+    script.say(NAMED, answer([]), answer([{"Name": "ring_shop", "Id": "2"}]))
+    *_, second = await ensured(script)
+    assert interface(first) != interface(second)
 
 
 async def test_the_engines_own_pool_goes_first(script: Script) -> None:
@@ -97,6 +111,15 @@ async def test_what_turns_out_to_be_taken_is_passed_over(script: Script) -> None
     script.say(CREATE, OVERLAPS, OVERLAPS, MADE)
     bodies = await ensured(script, is_preferred=True)
     assert [subnet(body) for body in bodies] == [f"203.0.113.{at}/28" for at in (16, 32, 48)]
+
+
+async def test_what_networks_on_containerd_have_is_passed_over(
+    script: Script, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(taken, "of_ring", lambda: [IPv4Network("203.0.113.16/28")])
+    script.say(CREATE, MADE)
+    bodies = await ensured(script, is_preferred=True)
+    assert [subnet(body) for body in bodies] == ["203.0.113.32/28"]
 
 
 async def test_when_nothing_is_left(script: Script) -> None:

@@ -110,7 +110,9 @@ async def test_networks_are_apart_from_each_other(script: Script, runtime: Runti
     script.say("GET /v1.41/networks?", answer([]), answer(there))
     script.say("POST /v1.41/networks/create", answer({"Id": "n1"}, 201))
     await runtime.ensure_network("shop")
-    assert json.loads(script.bodies[-1])["Options"] == {"isolate": "true"}
+    options = json.loads(script.bodies[-1])["Options"]
+    assert options["isolate"] == "true"
+    assert options["com.docker.network.bridge.name"].startswith("rbr-")
 
 
 SOUND = {"networkBackend": "netavark", "security": {"rootless": False}, "cgroupVersion": "v1"}

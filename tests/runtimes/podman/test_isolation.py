@@ -46,6 +46,23 @@ async def test_the_bridge_is_told_apart_from_the_others(tmp_path: Path) -> None:
     assert 'within { "podman1" . "podman1" }' in loaded
 
 
+def test_nothing_goes_between_it_and_another_engines() -> None:
+    """But for what comes by a published port, and replies."""
+    said = [line.partition(" forward ")[2] for line in isolation.rules("podman1").splitlines()]
+    assert [rule for rule in said if rule and not rule.startswith("{")] == [
+        "ct state established,related accept",
+        "ct status dnat accept",
+        "iifname . oifname @within accept",
+        "iifname @bridges oifname @bridges counter drop",
+        'iifname @bridges oifname "ring-*" counter drop',
+        'iifname "ring-*" oifname @bridges counter drop',
+        'iifname @bridges oifname "rbr-*" counter drop',
+        'iifname "rbr-*" oifname @bridges counter drop',
+        'iifname @bridges oifname "ringbr-*" counter drop',
+        'iifname "ringbr-*" oifname @bridges counter drop',
+    ]
+
+
 async def test_what_the_program_says_is_told(tmp_path: Path) -> None:
     program(tmp_path, "echo 'Operation not supported' >&2; exit 1")
     assert await isolation.keep_apart("podman1") == "Operation not supported"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -11,6 +12,14 @@ if TYPE_CHECKING:
     from ring.core.model.ids import DeploymentId, InstanceId, InstanceName
 
 OUTCOMES = ("success", "failed", "timeout")
+
+
+class Health(StrEnum):
+    """What a container shows of itself to others, in the words and by the rules of Docker."""
+
+    STARTING = "starting"
+    HEALTHY = "healthy"
+    UNHEALTHY = "unhealthy"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +67,11 @@ class CheckState:
     ready_since: float | None = None
     """Monotonic seconds at which the first success of the current uninterrupted run was finished;
     None: the last result is none."""
+    health: Health = Health.STARTING
+    """As Docker's own health check would have it."""
+    streak: int = 0
+    """Results other than success in a row, as `health` counts them: whatever fired, and at most the
+    check's threshold."""
 
     @property
     def is_green(self) -> bool:
@@ -74,6 +88,8 @@ class SavedState:
     status: str
     failures: int
     ready_since: datetime | None
+    health: Health = Health.STARTING
+    streak: int = 0
 
 
 @dataclass(frozen=True, slots=True)

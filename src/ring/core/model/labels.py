@@ -25,8 +25,11 @@ IMAGE: Final = "ring.image"
 NETWORK: Final = "ring.network"
 """The network that it was made on, as the engine is told it."""
 
+HEALTH: Final = "ring.health"
+"""One of core.model.health.Health, where the engine has no health checks of its own."""
+
 OWN: Final = frozenset(
-    {DEPLOYMENT, MANAGED, NAMESPACE, NAME, KIND, SERVER, INSTANCE, IMAGE, NETWORK}
+    {DEPLOYMENT, MANAGED, NAMESPACE, NAME, KIND, SERVER, INSTANCE, IMAGE, NETWORK, HEALTH}
 )
 
 

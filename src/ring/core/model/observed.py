@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
+    from ring.core.model.health import Health
     from ring.core.model.ids import DeploymentId, InstanceId, InstanceName
 
 
@@ -58,6 +59,8 @@ class Instance:
     """`sha256:…`: what the image it was made of is pinned by (see runtimes.base.Image)."""
     made_as: InstanceName | None = None
     """The name that it, or whatever it is a copy of, was made under; None: nothing tells."""
+    health: Health | None = None
+    """What it shows of its health, where Ring has it show that (see runtimes.shown_health)."""
     exit: Exit | None = None
     """None although `state` is exited: a listing does not tell; `inspect` does."""
 

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar, assert_never
 
 from ring.core.model.events import Level
+from ring.core.model.ids import short_id
 from ring.core.model.ledger import Entry, Phase, Why
 from ring.core.model.observed import State
 from ring.core.model.operations import InspectInstance
@@ -61,10 +62,12 @@ def _follow_names(row: RowDraft) -> None:
     ]
     settle_at = _under_new_names(row.draft.settle_at, moved)
     retry_at = _under_new_names(row.draft.retry_at, moved)
+    put_back = _under_new_names(row.draft.put_back, moved)
     for entry, _ in moved:
         row.drop(entry)
     row.draft.settle_at.update(settle_at)
     row.draft.retry_at.update(retry_at)
+    row.draft.put_back.update(put_back)
     for entry, new in moved:
         row.put(replace(entry, name=new))
         row.event(
@@ -155,7 +158,7 @@ def _judge(row: RowDraft, entry: Entry, instance: Instance, end: Exit) -> bool:
     """True: replaced without being counted because nobody saw it end."""
     row.move(entry, Phase.COUNTED)
     row.draft.settle_at.pop(entry.name, None)
-    short = instance.id[:12]
+    short = short_id(instance.id)
     if entry.phase is Phase.SETTLING and not end.missed:
         row.event(
             Level.WARNING,
@@ -224,7 +227,7 @@ def _crashed(row: RowDraft, entry: Entry, instance: Instance, end: Exit) -> None
     row.event(
         Level.ERROR,
         "container_crashed",
-        f"Instance {instance.id[:12]} {how} (restart count {count})",
+        f"Instance {short_id(instance.id)} {how} (restart count {count})",
     )
 
 

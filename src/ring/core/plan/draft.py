@@ -54,6 +54,7 @@ class Draft:
         self.batch_end = dict(memory.batch_end)
         self.settle_at = dict(memory.settle_at)
         self.retry_at = dict(memory.retry_at)
+        self.put_back = dict(memory.put_back)
         self.empty_since = dict(memory.empty_since)
         self.deleted_since = dict(memory.deleted_since)
         self.deadline = dict(memory.deadline)
@@ -100,6 +101,7 @@ class Draft:
                 batch_end=kept(self.batch_end),
                 settle_at={n: at for n, at in self.settle_at.items() if n in names},
                 retry_at={n: at for n, at in self.retry_at.items() if n in names},
+                put_back={n: at for n, at in self.put_back.items() if n in names},
                 empty_since=kept(self.empty_since),
                 deleted_since=kept(self.deleted_since),
                 deadline=kept(self.deadline),
@@ -200,6 +202,7 @@ class RowDraft:
         self.draft.entries.pop(entry.name, None)
         self.draft.settle_at.pop(entry.name, None)
         self.draft.retry_at.pop(entry.name, None)
+        self.draft.put_back.pop(entry.name, None)
 
     def move(self, entry: Entry, phase: Phase, reason: Why | None = None) -> Entry:
         """The entry in its new phase; `since` is when it got there."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, assert_never
 
 from ring.core.model.events import EventDraft, Level
+from ring.core.model.ids import short_id
 from ring.core.model.ledger import Entry, Phase, Why
 from ring.core.model.status import Status
 from ring.core.plan import budget
@@ -80,4 +81,4 @@ def _tell(row: RowDraft, level: Level, reason: str, message: str, entry: Entry) 
 
 
 def _short(entry: Entry) -> str:
-    return entry.name if entry.instance_id is None else entry.instance_id[:12]
+    return entry.name if entry.instance_id is None else short_id(entry.instance_id)

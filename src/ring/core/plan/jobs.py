@@ -9,6 +9,7 @@ import signal
 from typing import TYPE_CHECKING
 
 from ring.core.model.events import Level
+from ring.core.model.ids import short_id
 from ring.core.model.ledger import Phase, Why
 from ring.core.model.observed import State
 from ring.core.model.operations import Inspected, StartInstance
@@ -212,4 +213,4 @@ def _explain(row: RowDraft) -> None:
 
 
 def _short(entry: Entry) -> str:
-    return entry.name if entry.instance_id is None else entry.instance_id[:12]
+    return entry.name if entry.instance_id is None else short_id(entry.instance_id)

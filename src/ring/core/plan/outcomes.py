@@ -245,7 +245,7 @@ def _attached(row: RowDraft, outcome: Outcome) -> None:
     row.draft.retry_at.pop(name, None)
     instance = row.instances.get(name)
     if row.entry(name) is not None and instance is not None and instance.is_live:
-        row.event(Level.INFO, "instance_attached", f"Instance {name} is on its network again")
+        attaching.put_back(row, name)
 
 
 def _removed(row: RowDraft, outcome: Outcome) -> None:

@@ -51,6 +51,9 @@ class Memory:
     settle_at: Mapping[InstanceName, float] = field(default_factory=dict)
     retry_at: Mapping[InstanceName, tuple[int, float]] = field(default_factory=dict)
     """Failed removals and inspections: how often, and when to try again."""
+    put_back: Mapping[InstanceName, tuple[int, float]] = field(default_factory=dict)
+    """Instances connected to their network again that have not stayed there for a while yet: how
+    often in a row, and when last."""
     empty_since: Mapping[DeploymentId, float] = field(default_factory=dict)
     """When a deleted row was first seen with nothing left."""
     deleted_since: Mapping[DeploymentId, float] = field(default_factory=dict)

@@ -119,9 +119,7 @@ class DockerRuntime:
         self._logins = logins
         self._dialect = dialect
         self._connection = Connection(endpoint)
-        subnets = Subnets(
-            self._connection, pools or Pools(), is_here=not self.is_remote, engine=dialect.name
-        )
+        subnets = Subnets(self._connection, pools or Pools(), is_here=not self.is_remote)
         self._networks = Networks(
             self._connection, subnets, server_id, dialect, Bridges(self._networks_of_bridges)
         )

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from ring.core.model.capabilities import Capabilities
-from ring.runtimes.docker.mapping import NETWORK_PREFIX
+from ring.runtimes.ownership import NETWORK_PREFIX
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
@@ -139,7 +139,8 @@ class Dialect:
     require_served: Callable[[Connection, Order], Awaitable[None]] = _is_served
     """Raises RuntimeFailure where a port would be published and nobody reach the instance by it."""
     await_ports: Callable[[Connection, InstanceId], Awaitable[None]] = _are_free
-    """Waits until what had the ports of an instance before has let go of them, for a while."""
+    """Waits until what had the ports of an instance before has let go of them, for a while. Raises
+    RuntimeFailure(PORT_IN_USE) where something that lives has one, Unavailable."""
     name_server: str = ""
     """The program that answers for names on the bridges of a rootless engine, and so is a process
     in their network."""

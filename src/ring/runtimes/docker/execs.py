@@ -28,7 +28,7 @@ from ring.runtimes.base import (
     kept_output,
 )
 from ring.runtimes.docker import failures, payload
-from ring.runtimes.docker.marked import end_marked, end_ownerless, owner
+from ring.runtimes.marked import end_marked, end_ownerless, owner
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Coroutine, Sequence

@@ -7,8 +7,9 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 from ring.core.model.failures import FailureClass
+from ring.runtimes import ownership
 from ring.runtimes.base import RuntimeFailure
-from ring.runtimes.docker import failures, mapping, payload
+from ring.runtimes.docker import failures, payload
 from ring.runtimes.docker.options import HOST_GATEWAY
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ async def gateway(connection: Connection, spec: DeploymentSpec, network: str) ->
     """
     if HOST_GATEWAY not in spec.extra_hosts.values():
         return None
-    if network == mapping.HOST_NETWORK:
+    if network == ownership.HOST_NETWORK:
         return _HOST_ITSELF
     answer = await connection.call("GET", f"/networks/{network}")
     if answer.status == HTTPStatus.NOT_FOUND:

@@ -14,20 +14,13 @@ from typing import TYPE_CHECKING
 
 from ring.core.model.stock import Origin
 from ring.runtimes.base import Image, Unavailable
-from ring.runtimes.docker import (
-    credentials,
-    failures,
-    paths,
-    payload,
-    references,
-    retry_after,
-    stock,
-)
+from ring.runtimes.docker import credentials, failures, paths, payload, stock
 from ring.runtimes.docker.connection import LONGEST_TEXT, IdleTimeout
 from ring.runtimes.docker.dialect import DOCKER
-from ring.runtimes.docker.failures import Problem
 from ring.runtimes.docker.layers import Layers
-from ring.runtimes.docker.pulls import SharedPulls
+from ring.runtimes.images import references, refusals, retry_after
+from ring.runtimes.images.pulls import SharedPulls
+from ring.runtimes.images.refusals import Problem
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -36,7 +29,7 @@ if TYPE_CHECKING:
     from ring.runtimes.base import Login, PullProgress
     from ring.runtimes.docker.connection import Connection, Stream
     from ring.runtimes.docker.dialect import Dialect
-    from ring.runtimes.docker.references import Reference
+    from ring.runtimes.images.references import Reference
 
 _log = logging.getLogger(__name__)
 
@@ -79,7 +72,7 @@ class Images:
         """See Runtime.resolve_image."""
         reference, *others = self._meant(written)
         if not paths.are_segments(written):
-            raise failures.not_found(reference, "this is no image reference")
+            raise refusals.not_found(reference, "this is no image reference")
         if pin is not None:
             return await self._pinned((reference, *others), policy, pin, login)
         # `Always` asks the registry, but for a digest there is nothing to ask.
@@ -135,15 +128,17 @@ class Images:
         self, reference: Reference, policy: PullPolicy, login: Login | None, *, shown: Reference
     ) -> Image:
         if policy == "Never":
-            raise failures.not_found(
+            raise refusals.not_found(
                 shown, "it is not present on the engine, and image_pull_policy=Never forbids a pull"
             )
         key = (shown.written, reference.version, login)
         before = await self._ids()
-        pulled = await self._pulls.join(key, lambda: self._pull(reference, shown, login))
+        pulled = await self._pulls.join(
+            key, reference.registry, lambda: self._pull(reference, shown, login)
+        )
         found = await self._local(reference.exact)
         if found is None:
-            raise failures.not_found(shown, "the pull ended without an image")
+            raise refusals.not_found(shown, "the pull ended without an image")
         is_new = pulled.has_changed_something and before is not None and found.id not in before
         origin = Origin.BROUGHT if is_new else Origin.PULLED
         return replace(_chosen(reference, found, pulled.digest), origin=origin)
@@ -177,7 +172,7 @@ class Images:
             if self._layers.get(shown.written) is layers:
                 del self._layers[shown.written]
         if problem is not None:
-            raise failures.of_pull(shown, problem, login)
+            raise refusals.of_pull(shown, problem, login)
         return layers
 
     async def _followed(
@@ -194,7 +189,7 @@ class Images:
             try:
                 return await _problem(stream, layers)
             except IdleTimeout as error:
-                raise failures.stalled(shown, self._pull_idle_s) from error
+                raise refusals.stalled(shown, self._pull_idle_s) from error
 
     async def _local(self, name: str) -> _Local | None:
         """The image of this reference or id, if it is here."""
@@ -202,7 +197,7 @@ class Images:
         if failures.is_no_image(answer):
             return None
         if answer.status != HTTPStatus.OK:
-            raise failures.unless_away(answer) or failures.of_pull(
+            raise failures.unless_away(answer) or refusals.of_pull(
                 references.parse(name), answer.message
             )
         told = payload.as_payload(answer.json())

@@ -14,6 +14,7 @@ from ring.core.model import labels
 from ring.core.model.failures import FailureClass
 from ring.core.model.ids import InstanceId
 from ring.core.model.stopping import LONGEST_GRACE_S
+from ring.runtimes import ownership, profiles
 from ring.runtimes.base import Gone, RuntimeFailure, Unavailable
 from ring.runtimes.docker import (
     failures,
@@ -22,7 +23,6 @@ from ring.runtimes.docker import (
     mounts,
     options,
     payload,
-    profiles,
     volumes,
 )
 from ring.runtimes.docker.connection import CALL_TIMEOUT_S
@@ -119,7 +119,6 @@ class Instances:
     async def start(self, instance_id: InstanceId) -> None:
         """See Runtime.start. A network that somebody removed is made again, once."""
         if instance_id in self._publishing:
-            self._publishing.discard(instance_id)
             await self._dialect.await_ports(self._connection, instance_id)
         answer = await self._start(instance_id)
         if (network := failures.missing_network(answer)) and await self._networks.ensure_again(
@@ -128,6 +127,7 @@ class Instances:
             answer = await self._start(instance_id)
         if answer.status not in {HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED}:
             raise await self._refusal(instance_id, answer)
+        self._publishing.discard(instance_id)
         await self._networks.keep_bridges()
 
     async def stop(self, instance_id: InstanceId, grace_s: float | None) -> None:
@@ -156,6 +156,7 @@ class Instances:
             answer = await self._remove(instance_id, {"v": "1", "force": "1"})
         if not _is_removed(answer):
             raise failures.refused(f"remove instance {instance_id[:12]}", answer)
+        self._publishing.discard(instance_id)
 
     async def _told(self, key: str) -> Answer:
         answer = await self._connection.call("GET", f"/containers/{key}/json")
@@ -200,7 +201,7 @@ class Instances:
         spec = order.spec
         return Found(
             seccomp=await self._seccomp(spec),
-            gateway=await gateway(self._connection, spec, mapping.network_mode(spec)),
+            gateway=await gateway(self._connection, spec, ownership.network_mode(spec)),
             is_labelled=self._is_labelled(),
         )
 

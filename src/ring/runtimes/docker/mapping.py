@@ -5,13 +5,15 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+from ring.core import health
 from ring.core.model import labels, stopping
 from ring.core.model.ids import DeploymentId, InstanceId, InstanceName
 from ring.core.model.observed import Exit, Instance, State
 from ring.core.model.quantities import QuantityError, parse_cpu, parse_duration, parse_memory
-from ring.core.model.spec import CommandCheck
+from ring.runtimes import ownership
 from ring.runtimes.base import Process
-from ring.runtimes.docker import mounts, options, payload, references
+from ring.runtimes.docker import mounts, options, payload
+from ring.runtimes.images import references
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,8 +24,6 @@ if TYPE_CHECKING:
     from ring.runtimes.docker.payload import Payload
 
 _MOST_NANOSECONDS = 2**63 - 1
-NETWORK_PREFIX = "ring_"
-HOST_NETWORK = "host"
 _ADDRESSES = ("IPAddress", "GlobalIPv6Address")
 NOTHING_FOUND = options.Found()
 
@@ -42,18 +42,14 @@ _STATES = {
 """Any other word, `removing` among them, says neither that it lives nor how it ended."""
 
 
-def network_name(namespace: str) -> str:
-    return NETWORK_PREFIX + namespace
-
-
 def create_body(order: Order, found: options.Found = NOTHING_FOUND) -> dict[str, object]:
     """The body of `POST /containers/create`."""
     spec = order.spec
-    network = network_mode(spec)
+    network = ownership.network_mode(spec)
     body: dict[str, object] = {
         "Image": order.image.ref,
         "Env": [f"{name}={value}" for name, value in order.environment.items()],
-        "Labels": labels_of(order),
+        "Labels": ownership.instance_labels(order),
         "ExposedPorts": {_port_key(port): {} for port in spec.ports},
         "User": _user(spec),
         "HostConfig": {
@@ -77,7 +73,7 @@ def create_body(order: Order, found: options.Found = NOTHING_FOUND) -> dict[str,
     healthcheck = _healthcheck(spec)
     if healthcheck is not None:
         body["Healthcheck"] = healthcheck
-    if network != HOST_NETWORK:
+    if network != ownership.HOST_NETWORK:
         aliases = {"Aliases": [spec.name, order.name]}
         body["NetworkingConfig"] = {"EndpointsConfig": {network: aliases}}
     return body
@@ -88,8 +84,7 @@ def _healthcheck(spec: DeploymentSpec) -> dict[str, object] | None:
 
     The engine looks at nothing else: what Ring connects to, it would have to have a program for.
     """
-    checks = (c for c in spec.health_checks if c.readiness and isinstance(c, CommandCheck))
-    check = next(checks, None)
+    check = health.shown_check(spec)
     if check is None:
         return None
     return {
@@ -109,13 +104,6 @@ def _nanoseconds(duration: str | None) -> int:
         return min(parse_duration(duration) * 1_000_000, _MOST_NANOSECONDS)
     except QuantityError:
         return 0
-
-
-def network_mode(spec: DeploymentSpec) -> str:
-    """It is created on the namespace's network and on no other: that is the isolation."""
-    if spec.network_mode == HOST_NETWORK:
-        return HOST_NETWORK
-    return network_name(spec.namespace)
 
 
 def _user(spec: DeploymentSpec) -> str:
@@ -145,38 +133,6 @@ def _userns(spec: DeploymentSpec) -> dict[str, str]:
 def _is_privileged(spec: DeploymentSpec) -> bool:
     user = spec.config.user if spec.config else None
     return bool(user and user.privileged)
-
-
-def labels_of(order: Order) -> dict[str, str]:
-    """The manifest's labels, then Ring's own: none of the former can take over ownership."""
-    spec = order.spec
-    return dict(spec.labels) | {
-        labels.DEPLOYMENT: order.deployment_id,
-        labels.MANAGED: "true",
-        labels.NAMESPACE: spec.namespace,
-        labels.NAME: spec.name,
-        labels.KIND: spec.kind,
-        labels.SERVER: order.server_id,
-        labels.INSTANCE: order.name,
-        labels.IMAGE: order.image.digest or "",
-        labels.NETWORK: network_mode(spec),
-    }
-
-
-def volume_labels(spec: DeploymentSpec, server_id: str) -> dict[str, str]:
-    return {
-        labels.MANAGED: "true",
-        labels.NAMESPACE: spec.namespace,
-        "ring.deployment": spec.name,
-        labels.NAME: spec.name,
-        labels.SERVER: server_id,
-    }
-
-
-def network_labels(namespace: str, server_id: str) -> dict[str, str]:
-    """Without a server's id nobody can tell later whose it is."""
-    owner = {labels.SERVER: server_id} if server_id else {}
-    return {labels.MANAGED: "true", labels.NAMESPACE: namespace, **owner}
 
 
 def _port_key(port: Port) -> str:
@@ -323,7 +279,7 @@ def _address(home: str, networks: Payload) -> str | None:
 
 def _is_attached(home: str, networks: Payload) -> bool:
     """The engine forgets a network only once somebody disconnects the container from it."""
-    return home in networks or not home.startswith(NETWORK_PREFIX)
+    return home in networks or not home.startswith(ownership.NETWORK_PREFIX)
 
 
 def _networks(entry: Payload, written: dict[str, str]) -> tuple[str, Payload]:

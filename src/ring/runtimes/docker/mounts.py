@@ -8,8 +8,10 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from ring.core.model.failures import FailureClass
+from ring.runtimes import shares
 from ring.runtimes.base import RuntimeFailure
 from ring.runtimes.docker import nfs, payload
+from ring.runtimes.named_volumes import no_source
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,7 +29,7 @@ _LABELS: Final = {"shared": "z", "private": "Z"}
 def name_of(volume: Volume) -> str:
     """What the engine calls a named volume."""
     source = volume.source or ""
-    return source if nfs.share_of(volume) is None else nfs.volume_name(source)
+    return source if shares.share_of(volume) is None else nfs.volume_name(source)
 
 
 def members(order: Order, *, is_labelled: bool = False) -> dict[str, object]:
@@ -53,7 +55,7 @@ async def require_made(spec: DeploymentSpec, *, is_here: bool) -> None:
     for volume in spec.volumes:
         source = volume.source or ""
         if is_here and _is_bind(volume) and not await asyncio.to_thread(os.path.exists, source):
-            raise _no_source(source)
+            raise no_source(source)
 
 
 async def require_sources(spec: DeploymentSpec, *, is_here: bool) -> None:
@@ -71,13 +73,7 @@ async def require_sources(spec: DeploymentSpec, *, is_here: bool) -> None:
                 "the engine takes no path with a ':' then",
             )
         if is_here and not await asyncio.to_thread(os.path.exists, source):
-            raise _no_source(source)
-
-
-def _no_source(source: str) -> RuntimeFailure:
-    return RuntimeFailure(
-        FailureClass.INSTANCE_REJECTED, f"bind source path does not exist: {source}"
-    )
+            raise no_source(source)
 
 
 def anonymous(entry: Payload) -> tuple[str, ...]:

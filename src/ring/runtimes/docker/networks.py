@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import json
+import secrets
 from collections import defaultdict
 from http import HTTPStatus
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from ring.core.model.failures import FailureClass
 from ring.network.bridges import Bridges
+from ring.network.taken import BRIDGES
+from ring.runtimes import ownership
 from ring.runtimes.base import Gone, RuntimeFailure
-from ring.runtimes.docker import failures, mapping, payload
+from ring.runtimes.docker import failures, payload
 from ring.runtimes.docker.dialect import DOCKER
 
 if TYPE_CHECKING:
@@ -26,6 +29,9 @@ if TYPE_CHECKING:
 
 
 _ATTEMPTS = 3
+_INTERFACE: Final = "com.docker.network.bridge.name"
+_INTERFACE_DIGITS: Final = 11
+"""What the kernel's limit of an interface's name leaves."""
 
 
 class Networks:
@@ -56,7 +62,7 @@ class Networks:
         async with self._locks[namespace]:
             if namespace not in self._known:
                 await self._ensure(namespace)
-                name = mapping.network_name(namespace)
+                name = ownership.network_name(namespace)
                 self._known[namespace] = await self._dialect.completed(self._connection, name)
 
     def shortcomings(self, namespace: str) -> tuple[Shortcoming, ...]:
@@ -66,7 +72,7 @@ class Networks:
 
     async def ensure_again(self, network: str) -> bool:
         """What was remembered of this network is wrong. False: it is not a namespace's."""
-        namespace = network.removeprefix(mapping.NETWORK_PREFIX)
+        namespace = network.removeprefix(ownership.NETWORK_PREFIX)
         if namespace == network:
             return False
         self._known.pop(namespace, None)
@@ -101,22 +107,21 @@ class Networks:
     ) -> Answer:
         return await self._connection.call(
             "POST",
-            f"/networks/{mapping.network_name(namespace)}/connect",
+            f"/networks/{ownership.network_name(namespace)}/connect",
             body={"Container": instance_id, "EndpointConfig": {"Aliases": list(aliases)}},
         )
 
     async def _ensure(self, namespace: str, attempts: int = _ATTEMPTS) -> None:
-        name = mapping.network_name(namespace)
+        name = ownership.network_name(namespace)
         if await self._one_of(name):
             return
-        options = self._dialect.network_options
         answer = await self._subnets.create(
             {
                 "Name": name,
                 "Driver": "bridge",
                 "CheckDuplicate": True,
-                "Labels": mapping.network_labels(namespace, self._server_id),
-                **({"Options": dict(options)} if options else {}),
+                "Labels": ownership.network_labels(namespace, self._server_id),
+                "Options": {**self._dialect.network_options, _INTERFACE: _fresh_interface()},
             }
         )
         if failures.is_of_the_moment(answer) and attempts > 1:
@@ -170,6 +175,15 @@ class Networks:
         if answer.status != HTTPStatus.OK:
             raise _failed(f"cannot look up network '{network_id}'", answer)
         return bool(payload.section(payload.as_payload(answer.json()), "Containers"))
+
+
+def _fresh_interface() -> str:
+    """By how it begins, the rules know it that keep networks of different engines apart.
+
+    By chance, and not of the network's name: an engine takes an interface over that has this name
+    already, which may be that of another engine's network.
+    """
+    return f"{BRIDGES}{secrets.token_hex(_INTERFACE_DIGITS)[:_INTERFACE_DIGITS]}"
 
 
 def _is_attached(answer: Answer) -> bool:

@@ -1,37 +1,27 @@
 """A share of a network file system as the engine mounts it: a local volume with options.
 
-`nas:/exports/data` needs no plugin; a plain name keeps its meaning, a volume of the plugin `nfs`.
+`nas:/exports/data` needs no plugin.
 """
 
 from __future__ import annotations
 
-import hashlib
 import re
 from typing import TYPE_CHECKING, Final
 
-from ring.core.model.shares import Share, share
+from ring.runtimes import shares
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from ring.core.model.spec import Volume
+    from ring.core.model.shares import Share
 
-DRIVER: Final = "nfs"
 _VERSION: Final = "nfsvers=4"
-_HASH_DIGITS: Final = 12
-_NAME = re.compile(rf"ring-nfs-[0-9a-f]{{{_HASH_DIGITS}}}")
-
-
-def share_of(volume: Volume) -> Share | None:
-    """None: it is no share, or one that only a plugin knows."""
-    if volume.type != "volume" or volume.driver != DRIVER or not volume.source:
-        return None
-    return share(volume.source)
+_NAME = re.compile(rf"ring-nfs-[0-9a-f]{{{shares.HASH_DIGITS}}}")
 
 
 def volume_name(source: str) -> str:
     """Of the engine's volume for a share: the same for everybody who mounts it."""
-    return f"ring-nfs-{hashlib.sha256(source.encode()).hexdigest()[:_HASH_DIGITS]}"
+    return f"ring-nfs-{shares.digest(source)}"
 
 
 def is_volume_name(name: str) -> bool:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from ring.core.model.failures import FailureClass
 from ring.network.namespaces import Namespaces
 from ring.runtimes.base import Process, RuntimeFailure
-from ring.runtimes.docker.marked import started
+from ring.runtimes.marked import started
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

@@ -6,7 +6,6 @@ What is taken from Ring's pool stands in the engine's network itself, for as lon
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import re
 from http import HTTPStatus
 from ipaddress import IPv4Network
@@ -29,18 +28,13 @@ _USED_UP = re.compile(
 )
 _OVERLAPS = re.compile(r"overlap")
 _MOST_TRIES: Final = 16
-_INTERFACE_HASH_DIGITS: Final = 11
-"""What the kernel's limit of an interface's name leaves."""
 
 
 class Subnets:
     """Creates networks, each with a subnet of its own."""
 
-    def __init__(
-        self, connection: Connection, pools: Pools, *, is_here: bool, engine: str = "docker"
-    ) -> None:
+    def __init__(self, connection: Connection, pools: Pools, *, is_here: bool) -> None:
         """is_here: what this machine has is what the engine's host has."""
-        self._engine = engine
         self._connection = connection
         self._pools = pools
         self._is_here = is_here
@@ -61,7 +55,7 @@ class Subnets:
             subnet = self._pools.free(known)
             if subnet is None:
                 break
-            answer = await self._create({**body, **_in(subnet, body, self._engine)})
+            answer = await self._create({**body, **_in(subnet)})
             if answer.status < HTTPStatus.BAD_REQUEST or not _OVERLAPS.search(answer.message):
                 return answer
             known.append(subnet)  # somebody took it in between, or the engine knows of more
@@ -89,7 +83,11 @@ class Subnets:
         if not self._is_here:
             return []
         try:
-            return await asyncio.to_thread(taken.everything)
+            # Networks on containerd have no bridge after the machine's start until they are used.
+            return [
+                *await asyncio.to_thread(taken.everything),
+                *await asyncio.to_thread(taken.of_ring),
+            ]
         except (OSError, ValueError) as error:
             raise RuntimeFailure(
                 FailureClass.NETWORK_FAILED,
@@ -97,18 +95,9 @@ class Subnets:
             ) from error
 
 
-def _in(subnet: IPv4Network, body: Payload, engine: str) -> dict[str, object]:
-    """Its interface begins as those do that Ring makes: nobody takes its range for a stranger's."""
-    name = f"{engine} {payload.text(body, 'Name')}"
-    digits = hashlib.sha256(name.encode()).hexdigest()[:_INTERFACE_HASH_DIGITS]
+def _in(subnet: IPv4Network) -> dict[str, object]:
     config = {"Subnet": f"{subnet}", "Gateway": f"{subnet[1]}"}
-    return {
-        "IPAM": {"Driver": "default", "Config": [config]},
-        "Options": {
-            **payload.section(body, "Options"),
-            "com.docker.network.bridge.name": f"rbr-{digits}",
-        },
-    }
+    return {"IPAM": {"Driver": "default", "Config": [config]}}
 
 
 def _subnets(network: Payload) -> Iterator[IPv4Network]:

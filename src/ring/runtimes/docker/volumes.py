@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 from ring.core.model import labels
 from ring.core.model.failures import FailureClass
+from ring.runtimes import named_volumes, shares
 from ring.runtimes.base import RuntimeFailure
-from ring.runtimes.docker import failures, mapping, mounts, nfs, paths, payload
+from ring.runtimes.docker import failures, mounts, nfs, paths, payload
 
 if TYPE_CHECKING:
     from ring.core.model.spec import DeploymentSpec, Volume
@@ -36,7 +37,7 @@ async def _ensure_one(
         raise RuntimeFailure(
             FailureClass.INSTANCE_REJECTED, f"cannot create volume '{name}': this is no volume name"
         )
-    share = nfs.share_of(volume)
+    share = shares.share_of(volume)
     options = None if share is None else nfs.options(share, read_only=volume.permission == "ro")
     # Looked up first: creating one that exists with another driver is an error.
     answer = await connection.call("GET", f"/volumes/{paths.quoted(name)}")
@@ -47,7 +48,7 @@ async def _ensure_one(
             body={
                 "Name": name,
                 "Driver": volume.driver if options is None else _LOCAL,
-                "Labels": mapping.volume_labels(spec, server_id),
+                "Labels": named_volumes.labels_for(spec, server_id),
                 **({} if options is None else {"DriverOpts": options}),
             },
         )
@@ -55,7 +56,7 @@ async def _ensure_one(
         raise _refused(name, answer)
     found = payload.as_payload(answer.json())
     if options is None:
-        _require_owner(found, name, spec.namespace)
+        named_volumes.require_owner(payload.labels(found, "Labels"), name, spec.namespace)
     else:
         _require_share(found, name, volume, options)
 
@@ -73,15 +74,6 @@ async def remove(connection: Connection, name: str) -> bool:
     if answer.status not in {HTTPStatus.NO_CONTENT, HTTPStatus.NOT_FOUND}:
         raise failures.refused(f"remove volume {name[:12]}", answer)
     return True
-
-
-def _require_owner(found: Payload, name: str, namespace: str) -> None:
-    owner = payload.labels(found, "Labels").get(labels.NAMESPACE, namespace)
-    if owner != namespace:
-        raise RuntimeFailure(
-            FailureClass.CONFIG_MISSING,
-            f"Volume '{name}' belongs to namespace '{owner}'; choose another name",
-        )
 
 
 def _require_share(found: Payload, name: str, volume: Volume, options: dict[str, str]) -> None:

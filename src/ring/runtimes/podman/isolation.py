@@ -1,8 +1,10 @@
 """Keeps the networks of namespaces apart where Podman's own backend does not, or not always.
 
 A network is made with `isolate`, but netavark (seen with 1.4) takes the rule that makes it so out
-whenever the last instance of any network ends, until the next one begins. So Ring has a table of
-its own, which allows and forbids nothing but what goes from one of its bridges to another.
+whenever the last instance of any network ends, until the next one begins. Of the networks that
+another engine has made it knows nothing. So Ring has a table of its own, which forbids nothing but
+what goes from one of its bridges to another of Ring's, whatever engine that is of; replies and what
+comes by a published port go through.
 """
 
 from __future__ import annotations
@@ -13,9 +15,12 @@ import shutil
 from asyncio.subprocess import DEVNULL, PIPE
 from typing import TYPE_CHECKING
 
+from ring.network.taken import BETWEEN_OURS
 from ring.runtimes.docker.rootless import is_rootless
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from ring.runtimes.docker.connection import Endpoint
 
 PROGRAM = "nft"
@@ -33,13 +38,23 @@ def rules(bridge: str) -> str:
             f"add set {TABLE} within {{ type ifname . ifname; }}",
             f"add chain {TABLE} forward {{ type filter hook forward priority -1; }}",
             f"flush chain {TABLE} forward",
+            f"add rule {TABLE} forward ct state established,related accept",
+            f"add rule {TABLE} forward ct status dnat accept",
             f"add rule {TABLE} forward iifname . oifname @within accept",
             f"add rule {TABLE} forward iifname @bridges oifname @bridges counter drop",
+            *_between(),
             f'add element {TABLE} bridges {{ "{bridge}" }}',
             f'add element {TABLE} within {{ "{bridge}" . "{bridge}" }}',
             "",
         )
     )
+
+
+def _between() -> Iterator[str]:
+    """One for each beginning: a set that has such is not for older releases of the program."""
+    for begin in BETWEEN_OURS:
+        yield f'add rule {TABLE} forward iifname @bridges oifname "{begin}*" counter drop'
+        yield f'add rule {TABLE} forward iifname "{begin}*" oifname @bridges counter drop'
 
 
 async def keep_apart(bridge: str) -> str:

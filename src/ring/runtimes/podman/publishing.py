@@ -14,8 +14,9 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 from ring.core.model.failures import FailureClass
+from ring.runtimes import ownership
 from ring.runtimes.base import RuntimeFailure
-from ring.runtimes.docker import mapping, payload
+from ring.runtimes.docker import payload
 from ring.runtimes.podman.information import is_rootless
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ async def require_served(connection: Connection, order: Order) -> None:
     asked = dict(_over_ipv6(order))
     if not asked or await is_rootless(connection):
         return
-    network = mapping.network_mode(order.spec)
+    network = ownership.network_mode(order.spec)
     has_ipv6 = any(address.version == 6 for address in await _subnets(connection, network))
     for published, address in asked.items():
         if address.is_loopback or not has_ipv6:

@@ -1,10 +1,12 @@
-"""One pull for one image at a time, shared by everybody who waits for it; a few at once."""
+"""One pull for one image at a time, shared by everybody who waits for it; a few at once, and never
+all of them from one registry."""
 
 from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Generic, TypeVar
+from weakref import WeakValueDictionary
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Hashable
@@ -14,6 +16,8 @@ T = TypeVar("T")
 
 MOST_AT_ONCE = 4
 """More would slow each other down, and the engine's own answers with them."""
+MOST_OF_ONE = MOST_AT_ONCE - 1
+"""From one registry: however slow it is, a place is left to the others."""
 
 
 @dataclass(slots=True)
@@ -33,15 +37,20 @@ class SharedPulls(Generic[T]):
     def __init__(self) -> None:
         self._in_flight: dict[Hashable, _Shared[T]] = {}
         self._places = asyncio.Semaphore(MOST_AT_ONCE)
+        self._shares: WeakValueDictionary[str, asyncio.Semaphore] = WeakValueDictionary()
 
-    async def join(self, key: Hashable, pull: Callable[[], Coroutine[object, object, T]]) -> T:
+    async def join(
+        self, key: Hashable, registry: str | None, pull: Callable[[], Coroutine[object, object, T]]
+    ) -> T:
         """What comes of the pull of this key, starting it if none runs. Raises what it raises.
 
-        It waits for a place first while MOST_AT_ONCE others run.
+        It waits for a place first while MOST_AT_ONCE others run, or MOST_OF_ONE that ask the same
+        registry. registry: None if it asks none.
         """
         shared = self._in_flight.get(key)
         if shared is None:
-            shared = self._in_flight[key] = _Shared(asyncio.create_task(self._placed(pull)))
+            task = asyncio.create_task(self._placed(registry, pull))
+            shared = self._in_flight[key] = _Shared(task)
             shared.task.add_done_callback(_retrieved)
         shared.waiters += 1
         try:
@@ -53,8 +62,15 @@ class SharedPulls(Generic[T]):
                 if self._in_flight.get(key) is shared:
                     del self._in_flight[key]
 
-    async def _placed(self, pull: Callable[[], Coroutine[object, object, T]]) -> T:
-        async with self._places:
+    async def _placed(
+        self, registry: str | None, pull: Callable[[], Coroutine[object, object, T]]
+    ) -> T:
+        if registry is None:
+            async with self._places:
+                return await pull()
+        share = self._shares.setdefault(registry, asyncio.Semaphore(MOST_OF_ONE))
+        # In this order: whoever waits for its share takes no place meanwhile.
+        async with share, self._places:
             return await pull()
 
     async def close(self) -> None:

@@ -60,14 +60,14 @@ def end_ownerless(name: bytes) -> int:
     marks: dict[int, bytes] = {}
     for pid in _pids():
         for entry in _read(pid, "environ").split(b"\0"):
-            if entry.startswith(name + b"=") and _is_gone(entry.partition(b"=")[2]):
+            if entry.startswith(name + b"=") and is_ownerless(entry.partition(b"=")[2]):
                 marks[pid] = entry
     doomed = {entry for pid, entry in marks.items() if _is_begun_outside(pid)}
     return sum(end_marked(entry, 0, "") for entry in doomed)
 
 
-def _is_gone(mark: bytes) -> bool:
-    """The owner of a mark; False also where that cannot be known."""
+def is_ownerless(mark: bytes) -> bool:
+    """The owner of this mark is gone; False also where that cannot be known."""
     told = _OWNER.match(mark)
     if told is None or told[1] != _space("self").encode():
         return False

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from ring.runtimes.docker.pulls import MOST_AT_ONCE, SharedPulls
+from ring.runtimes.images.pulls import MOST_AT_ONCE, MOST_OF_ONE, SharedPulls
 
 pytestmark = pytest.mark.anyio
 
@@ -35,7 +35,7 @@ async def test_waiters_share_one_pull() -> None:
     pulls, pull = SharedPulls[bool](), Pull()
     async with asyncio.TaskGroup() as group:
         for _ in range(3):
-            group.create_task(pulls.join("a", pull))
+            group.create_task(pulls.join("a", "reg.example", pull))
         await turns()
         pull.end.set_result(True)
     assert pull.begun == 1
@@ -43,8 +43,8 @@ async def test_waiters_share_one_pull() -> None:
 
 async def test_a_cancelled_waiter_leaves_it_to_the_others() -> None:
     pulls, pull = SharedPulls[bool](), Pull()
-    first = asyncio.create_task(pulls.join("a", pull))
-    second = asyncio.create_task(pulls.join("a", pull))
+    first = asyncio.create_task(pulls.join("a", "reg.example", pull))
+    second = asyncio.create_task(pulls.join("a", "reg.example", pull))
     await turns()
     first.cancel()
     await turns()
@@ -57,7 +57,7 @@ async def test_a_cancelled_waiter_leaves_it_to_the_others() -> None:
 
 async def test_a_pull_that_nobody_waits_for_is_cancelled() -> None:
     pulls, pull = SharedPulls[bool](), Pull()
-    waiter = asyncio.create_task(pulls.join("a", pull))
+    waiter = asyncio.create_task(pulls.join("a", "reg.example", pull))
     await turns()
     waiter.cancel()
     await turns()
@@ -65,13 +65,13 @@ async def test_a_pull_that_nobody_waits_for_is_cancelled() -> None:
 
     again = Pull()
     again.end.set_result(True)
-    await pulls.join("a", again)
+    await pulls.join("a", "reg.example", again)
     assert again.begun == 1
 
 
 async def test_every_waiter_gets_the_error() -> None:
     pulls, pull = SharedPulls[bool](), Pull()
-    waiters = [asyncio.create_task(pulls.join("a", pull)) for _ in range(2)]
+    waiters = [asyncio.create_task(pulls.join("a", "reg.example", pull)) for _ in range(2)]
     await turns()
     pull.end.set_exception(ValueError("refused"))
     results = await asyncio.gather(*waiters, return_exceptions=True)
@@ -81,8 +81,8 @@ async def test_every_waiter_gets_the_error() -> None:
 async def test_pulls_of_different_images_are_apart() -> None:
     pulls, one, other = SharedPulls[bool](), Pull(), Pull()
     async with asyncio.TaskGroup() as group:
-        group.create_task(pulls.join("a", one))
-        group.create_task(pulls.join("b", other))
+        group.create_task(pulls.join("a", "reg.example", one))
+        group.create_task(pulls.join("b", "reg.example", other))
         await turns()
         one.end.set_result(True)
         other.end.set_result(True)
@@ -91,7 +91,10 @@ async def test_pulls_of_different_images_are_apart() -> None:
 
 async def test_a_few_run_at_once_and_the_others_wait_for_a_place() -> None:
     pulls, several = SharedPulls[bool](), [Pull() for _ in range(MOST_AT_ONCE + 2)]
-    waiters = [asyncio.create_task(pulls.join(str(at), pull)) for at, pull in enumerate(several)]
+    waiters = [
+        asyncio.create_task(pulls.join(str(at), f"reg-{at}.example", pull))
+        for at, pull in enumerate(several)
+    ]
     await turns()
     assert [pull.begun for pull in several] == [1] * MOST_AT_ONCE + [0, 0]
 
@@ -103,13 +106,53 @@ async def test_a_few_run_at_once_and_the_others_wait_for_a_place() -> None:
     await asyncio.gather(*waiters, return_exceptions=True)
 
 
+async def test_one_registry_leaves_a_place_to_the_others() -> None:
+    pulls, slow = SharedPulls[bool](), [Pull() for _ in range(MOST_AT_ONCE + 1)]
+    others = [Pull(), Pull()]
+    waiters = [
+        asyncio.create_task(pulls.join(f"slow-{at}", "slow.example", pull))
+        for at, pull in enumerate(slow)
+    ]
+    await turns()
+    assert sum(pull.begun for pull in slow) == MOST_OF_ONE
+    waiters += [
+        asyncio.create_task(pulls.join(f"other-{at}", f"reg-{at}.example", pull))
+        for at, pull in enumerate(others)
+    ]
+    await turns()
+    assert [pull.begun for pull in others] == [1, 0]
+
+    others[0].end.set_result(True)
+    await turns()
+    assert [pull.begun for pull in others] == [1, 1]
+    slow[0].end.set_result(True)
+    await turns()
+    assert sum(pull.begun for pull in slow) == MOST_OF_ONE + 1
+    await pulls.close()
+    await asyncio.gather(*waiters, return_exceptions=True)
+
+
+async def test_what_asks_no_registry_has_every_place() -> None:
+    pulls, several = SharedPulls[bool](), [Pull() for _ in range(MOST_AT_ONCE + 1)]
+    waiters = [
+        asyncio.create_task(pulls.join(str(at), None, pull)) for at, pull in enumerate(several)
+    ]
+    await turns()
+    assert sum(pull.begun for pull in several) == MOST_AT_ONCE
+    await pulls.close()
+    await asyncio.gather(*waiters, return_exceptions=True)
+
+
 async def test_one_that_waits_for_a_place_is_shared_and_given_up() -> None:
     pulls, several = SharedPulls[bool](), [Pull() for _ in range(MOST_AT_ONCE + 1)]
     running = [
-        asyncio.create_task(pulls.join(str(at), each)) for at, each in enumerate(several[:-1])
+        asyncio.create_task(pulls.join(str(at), f"reg-{at}.example", each))
+        for at, each in enumerate(several[:-1])
     ]
     await turns()
-    waiting = [asyncio.create_task(pulls.join("last", several[-1])) for _ in range(2)]
+    waiting = [
+        asyncio.create_task(pulls.join("last", "reg.example", several[-1])) for _ in range(2)
+    ]
     await turns()
     for waiter in waiting:
         waiter.cancel()
@@ -123,7 +166,7 @@ async def test_one_that_waits_for_a_place_is_shared_and_given_up() -> None:
 
 async def test_closing_ends_what_is_in_flight() -> None:
     pulls, pull = SharedPulls[bool](), Pull()
-    waiter = asyncio.create_task(pulls.join("a", pull))
+    waiter = asyncio.create_task(pulls.join("a", "reg.example", pull))
     await turns()
     await pulls.close()
     assert pull.cancelled

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from ring.core.model.failures import FailureClass
+from ring.runtimes import profiles
 from ring.runtimes.base import RuntimeFailure
-from ring.runtimes.docker import profiles
 from tests.runtimes.docker.orders import order
 
 if TYPE_CHECKING:

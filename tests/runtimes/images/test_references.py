@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from ring.runtimes.docker import references
+from ring.runtimes.images import references
 
 DIGEST = "sha256:" + "a" * 64
 
@@ -46,6 +46,12 @@ def test_a_digest_wins_over_the_tag() -> None:
 )
 def test_normalised(repository: str, whole: str) -> None:
     assert references.normalised(repository) == whole
+
+
+def test_the_registry_is_the_one_that_is_meant() -> None:
+    assert references.parse("redis:7").registry == "docker.io"
+    assert references.parse("index.docker.io/library/redis").registry == "docker.io"
+    assert references.parse("reg.example:5000/team/app:2").registry == "reg.example:5000"
 
 
 def test_is_digest() -> None:

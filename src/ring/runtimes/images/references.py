@@ -33,6 +33,11 @@ class Reference:
             return f"{self.repository}@{self.digest}"
         return self.repository if self.tag is None else f"{self.repository}:{self.tag}"
 
+    @property
+    def registry(self) -> str:
+        """Whom it is asked of, as the reference names it."""
+        return normalised(self.repository).partition("/")[0]
+
     def called(self, repository: str) -> Reference:
         """The same under another name of its repository; it is shown as written."""
         return replace(self, repository=repository)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from ring.core.model.failures import FailureClass
-from ring.runtimes.docker import failures, references, retry_after
-from ring.runtimes.docker.failures import Problem
+from ring.runtimes.images import references, refusals, retry_after
+from ring.runtimes.images.refusals import Problem
 
 IMAGE = "reg.example/team/app:1"
 NOW = "Thu, 26 Nov 2026 03:18:15 GMT"
@@ -71,7 +71,7 @@ def test_what_is_in_a_header(headers: dict[str, str], seconds: float | None) -> 
     ],
 )
 def test_only_a_limit_is_waited_for(problem: Problem, seconds: float) -> None:
-    failure = failures.of_pull(references.parse(IMAGE), problem).failure
+    failure = refusals.of_pull(references.parse(IMAGE), problem).failure
     assert failure.retry_after_s == seconds
     if seconds or problem.status == 429:
         assert failure.kind is FailureClass.IMAGE_PULL_FAILED

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from ring.runtimes.docker import marked
-from ring.runtimes.docker.marked import end_marked, end_ownerless, owner
+from ring.runtimes import marked
+from ring.runtimes.marked import end_marked, end_ownerless, owner
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -154,9 +154,9 @@ def test_what_was_not_put_into_a_container_has_no_owner_to_lose(programs: Progra
         (lambda space, pid, start: (space, pid, "9" * 5000), False),
     ],
 )
-def test_an_owner_is_gone(
+def test_an_owneris_ownerless(
     change: Callable[[str, str, str], tuple[str, str, str]], *, is_gone: bool
 ) -> None:
     space, pid, start = owner().split("-")
     mark = "-".join((*change(space, pid, start), "f00d"))
-    assert marked._is_gone(mark.encode()) is is_gone
+    assert marked.is_ownerless(mark.encode()) is is_gone

@@ -1,0 +1,1 @@
+"""Images as every runtime understands them: their references, and what comes of pulling them."""
