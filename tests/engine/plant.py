@@ -9,7 +9,6 @@ from ring.core.plan.planner import plan
 from ring.core.plan.view import Limits
 from ring.engine.engine import Engine
 from ring.engine.operating.admission import Admission
-from ring.runtimes.fake import FakeRuntime
 from tests.engine.bench import AUTHOR, Bench
 
 if TYPE_CHECKING:
@@ -82,7 +81,7 @@ class Plant:
         await asyncio.gather(task, return_exceptions=True)
         await self.bench.idle()
         self.bench.store = self.bench.store.reopen()
-        self.bench.runtime = FakeRuntime(self.bench.engine)
+        self.bench.runtime = type(self.bench.runtime)(self.bench.engine)
         self._build()
 
     async def apply(self, *, if_changed: bool = False, **members: object) -> Deployment:

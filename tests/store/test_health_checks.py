@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from ring.core.model.health import ResultDraft, SavedState
+from ring.core.model.health import Health, ResultDraft, SavedState
 from ring.core.model.ids import InstanceId
 from ring.core.model.ledger import Phase
 from ring.core.plan.view import Plan
@@ -89,10 +89,11 @@ def test_what_belongs_to_no_row_any_more_is_dropped_without_the_rest(store: Stor
 
 def test_states_are_one_for_each_check_of_each_instance(store: Store) -> None:
     row = accepted(store)
-    green = SavedState(row.id, InstanceId("i-1"), 1, "success", 0, START)
+    green = SavedState(row.id, InstanceId("i-1"), 1, "success", 0, START, Health.HEALTHY)
+    red = replace(state(row, failures=2), health=Health.UNHEALTHY, streak=3)
     save(store, states=[state(row), state(row, index=1), state(row, "i-2")])
-    save(store, states=[state(row, failures=2), green])
-    assert set(store.health_checks.states()) == {state(row, failures=2), green, state(row, "i-2")}
+    save(store, states=[red, green])
+    assert set(store.health_checks.states()) == {red, green, state(row, "i-2")}
     save(store, gone=["i-1"])
     assert store.health_checks.states() == (state(row, "i-2"),)
 
@@ -104,7 +105,11 @@ def test_a_state_that_cannot_be_read_is_none(
     save(store, states=[state(row), state(row, index=1), state(row, index=2)])
     sql(store, "UPDATE probe_state SET status = 'fine' WHERE check_index = 0")
     sql(store, "UPDATE probe_state SET ready_since = 'noon' WHERE check_index = 1")
-    sql(store, "UPDATE probe_state SET failures = 'many' WHERE check_index = 2")
+    sql(
+        store,
+        "UPDATE probe_state SET failures = 'many', streak = 'more', health = 'fine'"
+        " WHERE check_index = 2",
+    )
     assert store.health_checks.states() == (state(row, index=1), state(row, index=2, failures=0))
     assert "ready_since is not a timestamp" in caplog.text
 

@@ -16,6 +16,7 @@ from ring.core.plan.planner import plan
 from ring.engine.autoscaling import Autoscaler
 from ring.engine.delivering.deliveries import Deliveries
 from ring.engine.delivering.posting import Poster
+from ring.engine.discovering import Discovering
 from ring.engine.entering import Entering
 from ring.engine.inputs import Inputs
 from ring.engine.journal import Journal
@@ -37,6 +38,7 @@ from ring.engine.probing.prober import Prober
 from ring.engine.probing.probes import Probes
 from ring.engine.probing.results import Results
 from ring.engine.probing.retention import Retention
+from ring.engine.probing.showing import Showing
 from ring.engine.reading.logs import Logs
 from ring.engine.reconciler import Reconciler, random_suffix
 from ring.engine.sampling.statistics import Statistics
@@ -184,6 +186,7 @@ class Engine:
             jitter=lambda: 1 + (jitter() - 1) / 4,  # ±5 %
             late=late,
         )
+        self._discovering = Discovering(runtimes)
         self.entering = Entering(runtimes, self.observers, self.prober.states)
         self.reconciler = Reconciler(
             store,
@@ -193,6 +196,8 @@ class Engine:
             observers=self.observers,
             inputs=self._inputs,
             prober=self.prober,
+            showing=Showing(runtimes, self.observers, spawn=self._spawn),
+            discovering=self._discovering,
             purged=self._purged,
             limits=limits,
             names=names,
@@ -240,6 +245,7 @@ class Engine:
     # running
     async def run(self, stop: asyncio.Event) -> None:
         """Until `stop` is set; then what is in flight gets DRAIN_S seconds. Workloads stay."""
+        self._discovering.begin(self._store.deployments())
         for key in self._store.groups():
             self.wake(key)
         async with asyncio.TaskGroup() as group:

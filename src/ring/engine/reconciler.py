@@ -22,10 +22,12 @@ if TYPE_CHECKING:
     from ring.core.model.ids import GroupKey
     from ring.core.plan.explaining import Explained
     from ring.core.plan.view import Limits, NameSource, Plan
+    from ring.engine.discovering import Discovering
     from ring.engine.inputs import Inputs
     from ring.engine.observing.observer import Observer
     from ring.engine.operating.operations import Operations
     from ring.engine.probing.prober import Prober
+    from ring.engine.probing.showing import Showing
     from ring.engine.wakeups import Wakeups
     from ring.store.store import Store
 
@@ -56,6 +58,8 @@ class Reconciler:
         observers: Mapping[str, Observer],
         inputs: Inputs,
         prober: Prober,
+        showing: Showing,
+        discovering: Discovering,
         purged: Callable[[Deployment], None],
         limits: Limits,
         names: NameSource = random_suffix,
@@ -69,6 +73,8 @@ class Reconciler:
         self._observers = observers
         self._inputs = inputs
         self._prober = prober
+        self._showing = showing
+        self._discovering = discovering
         self._purged = purged
         self._limits = limits
         self._names = names
@@ -154,6 +160,8 @@ class Reconciler:
         self._operations.forget(key, made.folded)
         self._prober.acted(key, made.acted)
         self._prober.look(key)
+        self._showing.look(view)
+        self._discovering.look(view)
         for row in made.purge:
             self._purged(row)
         for operation in made.cancel:

@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING
 
 from ring.clock import rfc3339
-from ring.core.model.health import OUTCOMES, HealthResult, SavedState
+from ring.core.model.health import OUTCOMES, Health, HealthResult, SavedState
 from ring.store.decoding import EPOCH, moment, moment_text
 
 if TYPE_CHECKING:
@@ -99,6 +99,8 @@ def _save(
                 "status": state.status,
                 "failures": state.failures,
                 "ready_since": moment_text(state.ready_since),
+                "health": state.health,
+                "streak": state.streak,
             },
         )
 
@@ -122,7 +124,7 @@ def _purge(tx: Transaction, row: Deployment, before: datetime, kept: int) -> boo
 
 def decode_state(row: sqlite3.Row) -> SavedState:
     name = f"health check {row['check_index']} of instance {row['instance_id']}"
-    failures = row["failures"]
+    failures, streak = row["failures"], row["streak"]
     return SavedState(
         deployment_id=row["deployment_id"],
         instance_id=row["instance_id"],
@@ -130,6 +132,8 @@ def decode_state(row: sqlite3.Row) -> SavedState:
         status=row["status"],
         failures=failures if isinstance(failures, int) else 0,
         ready_since=moment(row["ready_since"], of=f"{name}: ready_since"),
+        health=next((one for one in Health if one == row["health"]), Health.STARTING),
+        streak=streak if isinstance(streak, int) else 0,
     )
 
 

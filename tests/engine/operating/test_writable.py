@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shlex
 from typing import TYPE_CHECKING
 
 import pytest
@@ -53,17 +52,23 @@ def test_a_file_needs_no_more_than_to_be_written() -> None:
     assert not USER.may_write(path(FILE, 0o500, 100999, 0))
 
 
-def test_what_the_kernel_tells(tmp_path: Path) -> None:
-    folder = tmp_path / "7"
+def kept(proc: Path, name: bytes) -> None:
+    """Process 7 of that name, as the kernel tells of it."""
+    folder = proc / "7"
     folder.mkdir()
-    (folder / "status").write_text(
-        "Name:\tsh: a\nUid:\t1\t100999\t3\t4\nGid:\t5\t100049\t7\t8\n"
-        "Groups:\t100049 1001 \nCapEff:\t0000000000000002\n"
+    (folder / "status").write_bytes(
+        b"Name:\t" + name + b"\nUid:\t1\t100999\t3\t4\nGid:\t5\t100049\t7\t8\n"
+        b"Groups:\t100049 1001 \nCapEff:\t0000000000000002\n"
     )
-    for name in ("uid_map", "gid_map"):
-        (folder / name).write_text(
+    for each in ("uid_map", "gid_map"):
+        (folder / each).write_text(
             "         0       1001          1\n         1     100000  65536\n"
         )
+
+
+@pytest.mark.parametrize("name", [b"sh: a", b"gr\xfcn", b"\xff\xfe", b"a\rUid:\t0\t0"])
+def test_what_the_kernel_tells(tmp_path: Path, name: bytes) -> None:
+    kept(tmp_path, name)
     assert who(7, tmp_path) == Who(
         100999, 100049, frozenset({100049, 1001}), overrides=True, uids=MAPPED, gids=MAPPED
     )
@@ -105,9 +110,18 @@ def test_it_is_told_once_for_a_row(tmp_path: Path, permission: str, mode: int, c
     bench.run(main())
 
 
-def test_what_is_to_be_changed_is_named_itself(tmp_path: Path) -> None:
-    """Whoever may write beside it may have made the link."""
-    (meant := tmp_path / "it's meant").mkdir(mode=0o755)
+@pytest.mark.parametrize(
+    ("name", "written"),
+    [
+        (b"it's meant", "'{}/it'\"'\"'s meant'"),
+        ("gr\u00fcn".encode(), "'{}/gr\u00fcn'"),
+        (b"it's gr\xfcn", r"$'{}/it\x27s gr\xfcn'"),
+        (b"\x1b[2J\\n\n", r"$'{}/\x1b[2J\x5cn\x0a'"),
+    ],
+)
+def test_what_is_to_be_changed_is_named_itself(tmp_path: Path, name: bytes, written: str) -> None:
+    """Whoever may write beside it may have made the link, and called it anything."""
+    (meant := tmp_path / os.fsdecode(name)).mkdir(mode=0o755)
     (link := tmp_path / "link").symlink_to(meant)
     bench = Bench()
 
@@ -121,7 +135,7 @@ def test_what_is_to_be_changed_is_named_itself(tmp_path: Path) -> None:
         await journal.flush()
         (message,) = bench.messages(row, "bind_not_writable")
         assert message.startswith(f"'{link}' cannot be written to at /data")
-        assert f"`sudo chown 100999:100999 {shlex.quote(f'{meant}')}`" in message
+        assert f"`sudo chown 100999:100999 {written.format(tmp_path)}`" in message
 
     bench.run(main())
 

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from ring.core.model.health import CheckState, SavedState
+from ring.core.model.health import CheckState, Health, SavedState
 from ring.core.model.ids import DeploymentId, GroupKey, InstanceId, InstanceName
 from ring.engine.probing.states import Pair, States
 from tests.store.builders import START, ManualClock
@@ -59,6 +59,17 @@ def test_a_state_is_saved_with_the_time_of_day() -> None:
     assert states.saved(pair(), after) == SavedState(ROW, ONE, 0, "success", 0, START)
     _, after = states.take(pair(), "failed", counts=True)
     assert states.saved(pair(), after) == SavedState(ROW, ONE, 0, "failed", 1, None)
+
+
+def test_health_goes_on_where_it_was() -> None:
+    states = States(ManualClock())
+    saved = SavedState(ROW, ONE, 0, "failed", 0, None, Health.HEALTHY, 1)
+    states.load(WEB, saved)
+    assert states.saved(pair(), states.of(WEB)[ONE][0]) == saved
+    states.take(pair(), "failed", counts=False)
+    after = states.judge(pair(), 2, is_spared=True)  # it has been healthy
+    assert after == CheckState("failed", 0, None, Health.UNHEALTHY, 2)
+    assert states.of(WEB) == {ONE: {0: after}}
 
 
 def test_what_was_handed_out_does_not_change() -> None:

@@ -134,6 +134,8 @@ V2 = {
         f"/machine.slice/machine-libpod_pod_{POD}.slice/libpod-{ID}.scope",
         "/container",
     ),
+    "containerd, cgroupfs": Layout(UNIFIED, f"/ring/{ID}"),
+    "containerd, systemd": Layout(UNIFIED, f"/ring.slice/ring-{ID}.scope"),
     "podman, rootless": Layout(UNIFIED, f"{_USER}/user.slice/libpod-{ID}.scope", "/container"),
 }
 V1 = {
@@ -141,6 +143,9 @@ V1 = {
     "docker, cgroupfs, joint": _v1(JOINT, f"/docker/{ID}"),
     "docker, systemd": _v1(JOINT, f"/system.slice/docker-{ID}.scope"),
     "docker, with an init that makes groups": _v1(JOINT, f"/docker/{ID}", "/init.scope"),
+    "containerd, cgroupfs": _v1(APART, f"/ring/{ID}"),
+    "containerd, cgroupfs, joint": _v1(JOINT, f"/ring/{ID}"),
+    "containerd, systemd": _v1(JOINT, f"/ring.slice/ring-{ID}.scope"),
     "podman, cgroupfs": _v1(APART, f"/libpod_parent/libpod-{ID}"),
     "podman, systemd": _v1(JOINT, f"/machine.slice/libpod-{ID}.scope"),
     "podman, in a pod": _v1(JOINT, f"/machine.slice/machine-libpod_pod_{POD}.slice/libpod-{ID}"),

@@ -47,6 +47,15 @@ def test_a_mount_point_with_a_blank_in_it() -> None:
     assert cgroups.mounts(line) == {UNIFIED: Mount("/mnt/c d", "/a b")}
 
 
+@pytest.mark.parametrize("group", ["/ring/{}", "/ring.slice/ring-{}.scope"])
+def test_the_group_of_an_instance_whose_id_is_its_name(group: str) -> None:
+    name = "ring_ring_1a2b3c4d"
+    path = group.format(name)
+    assert cgroups.own_group(path, name) == path
+    assert cgroups.own_group(path + "/init.scope", name) == path
+    assert cgroups.own_group(path, "ring_ring_1a2b3c4e") is None
+
+
 @pytest.mark.parametrize(
     ("path", "group"),
     [

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
 from typing_extensions import TypedDict
 
+from ring.core.model.ids import short_id
 from ring.core.model.usage import total
 
 if TYPE_CHECKING:
@@ -14,9 +14,6 @@ if TYPE_CHECKING:
 
     from ring.core.model.deployment import Deployment
     from ring.core.model.usage import Measured, Usage
-
-_HASH = re.compile(r"[0-9a-f]{64}")
-_SHORT = 12
 
 
 class MemoryShape(TypedDict):
@@ -84,7 +81,7 @@ def usage(row: Deployment, measured: Sequence[Measured]) -> UsageShape:
 def _instance(measured: Measured) -> InstanceUsageShape:
     figures = measured.usage
     return {
-        "instance_id": _short(measured.id),
+        "instance_id": short_id(measured.id),
         "instance_name": measured.name,
         "cpu_usage_percent": figures.cpu_percent,
         "memory": _memory(figures),
@@ -93,11 +90,6 @@ def _instance(measured: Measured) -> InstanceUsageShape:
         "pids": {"current": figures.pids, "limit": figures.pids_limit},
         "restart_count": figures.restarts,
     }
-
-
-def _short(instance_id: str) -> str:
-    """An id that is a hash is known by its beginning; any other one is told whole."""
-    return instance_id[:_SHORT] if _HASH.fullmatch(instance_id) else instance_id
 
 
 def _memory(figures: Usage) -> MemoryShape:

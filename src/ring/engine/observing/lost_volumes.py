@@ -12,6 +12,7 @@ from collections import defaultdict
 from typing import TYPE_CHECKING
 
 from ring.core.errors import RingError
+from ring.core.model.ids import short_id
 from ring.runtimes.anonymous_volumes import AnonymousVolumes
 from ring.runtimes.base import Gone
 from ring.store.anonymous_volumes import AnonymousVolume
@@ -103,7 +104,7 @@ class LostVolumes:
             else:
                 del self._kept[owner]
         except (TimeoutError, RingError) as error:
-            log.warning("cannot remove what %s left behind: %s", owner[1][:12], error)
+            log.warning("cannot remove what %s left behind: %s", short_id(owner[1]), error)
         finally:
             self._leaving.discard(owner)
 
@@ -119,7 +120,7 @@ class LostVolumes:
             except Gone:
                 # Once more: the instance may have gone between the two.
                 if not await runtime.remove_volume(volume.name):
-                    log.info("volume %s stays: something else uses it", volume.name[:12])
+                    log.info("volume %s stays: something else uses it", short_id(volume.name))
                 return True
             return False
 

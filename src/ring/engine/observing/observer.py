@@ -12,6 +12,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, assert_never
 
 from ring.core.model.events import EventDraft, Level
+from ring.core.model.ids import short_id
 from ring.core.model.ledger import Phase
 from ring.core.model.observed import Exit, Instance, Listing, State, Unknown
 from ring.engine.observing.copies import Copies
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
 
     from ring.clock import Clock
     from ring.core.model.deployment import Deployment
+    from ring.core.model.health import Health
     from ring.core.model.ids import DeploymentId, InstanceId, InstanceName
     from ring.engine.journal import Journal
     from ring.runtimes.base import Runtime
@@ -169,6 +171,13 @@ class Observer:
             oom=end.oom or known.ran_out(end.finished_at),
             missed=self._is_broken or known.is_doubtful if earlier is None else earlier.missed,
         )
+
+    def note_health(self, instance_id: InstanceId, health: Health) -> None:
+        """It shows this by now. Nothing else of it has been learnt: a listing that is under way
+        counts for all the rest."""
+        known = self._table.get(instance_id)
+        if known is not None:
+            known.instance = replace(known.instance, health=health)
 
     def note_gone(self, name: InstanceName, instance_id: InstanceId | None = None) -> None:
         self._table.remove(name, instance_id)
@@ -404,7 +413,7 @@ class Observer:
                 row.id,
                 level,
                 reason,
-                f"Instance {event.instance_id[:12]} {what}",
+                f"Instance {short_id(event.instance_id)} {what}",
                 f"{self.runtime.name}-events",
             )
         )

@@ -6,6 +6,7 @@ import asyncio
 import logging
 from typing import TYPE_CHECKING
 
+from ring.core.model.ids import short_id
 from ring.core.model.stopping import LONGEST_GRACE_S
 from ring.runtimes.base import RuntimeFailure, Unavailable
 
@@ -82,4 +83,4 @@ async def _stop(runtime: Runtime, instance_id: InstanceId, grace_s: float | None
     except Unavailable:
         raise
     except RuntimeFailure as error:
-        log.info("instance %s cannot be stopped: %s", instance_id[:12], error)
+        log.info("instance %s cannot be stopped: %s", short_id(instance_id), error)

@@ -33,6 +33,8 @@ _OVERRIDES: Final = 1 << 1
 """CAP_DAC_OVERRIDE: capabilities(7)"""
 _EFFECTIVE: Final = 1
 """Of real, effective, saved and file system id: proc(5)."""
+_PLAIN: Final = frozenset(range(0x20, 0x7F)) - frozenset(b"'\\")
+"""Bytes that mean themselves in `$'…'`."""
 
 Ids = tuple[tuple[int, int, int], ...]
 """Ranges: the first inside, the first outside, how many."""
@@ -74,14 +76,16 @@ def who(pid: int, proc: Path = Path("/proc")) -> Who | None:
     """None: there is no such process any more."""
     folder = proc / str(pid)
     try:
-        lines = (folder / "status").read_text().splitlines()
+        # Bytes, in lines as the kernel ends them: a process chooses its name, and may have any but
+        # a line feed in it.
+        lines = (folder / "status").read_bytes().split(b"\n")
         uids, gids = (_ids((folder / name).read_text()) for name in ("uid_map", "gid_map"))
-        told = {name: words.split() for name, _, words in (line.partition(":") for line in lines)}
+        told = {name: words.split() for name, _, words in (line.partition(b":") for line in lines)}
         return Who(
-            int(told["Uid"][_EFFECTIVE]),
-            int(told["Gid"][_EFFECTIVE]),
-            frozenset(int(word) for word in told["Groups"]),
-            bool(int(told["CapEff"][0], 16) & _OVERRIDES),
+            int(told[b"Uid"][_EFFECTIVE]),
+            int(told[b"Gid"][_EFFECTIVE]),
+            frozenset(int(word) for word in told[b"Groups"]),
+            bool(int(told[b"CapEff"][0], 16) & _OVERRIDES),
             uids,
             gids,
         )
@@ -165,5 +169,13 @@ def _told(source: str, destination: str, one: Who) -> str:
     owner = f"{one.uid}:{one.gid}"
     return (
         f"'{source}' cannot be written to at {destination}: to this host the instances are "
-        f"{owner}; `sudo chown {owner} {shlex.quote(os.path.realpath(source))}` lets them"
+        f"{owner}; `sudo chown {owner} {_quoted(os.path.realpath(source))}` lets them"
     )
+
+
+def _quoted(path: str) -> str:
+    """For a shell, and for an event, which is text: a link may lead to any bytes."""
+    if path.isprintable():
+        return shlex.quote(path)
+    written = (chr(byte) if byte in _PLAIN else f"\\x{byte:02x}" for byte in os.fsencode(path))
+    return f"$'{''.join(written)}'"

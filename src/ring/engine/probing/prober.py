@@ -315,8 +315,10 @@ class Prober:
         if self._living(row, pair.instance_id) is None:
             return
         counts = health.has_run(flight.row)
-        before, after = self._states.take(pair, probed.status, counts=counts)
-        news = before is None or before.is_green != after.is_green
+        before, _ = self._states.take(pair, probed.status, counts=counts)
+        spared = health.is_spared(check, flight.instance.created_at, flight.started_at)
+        after = self._states.judge(pair, check.threshold, is_spared=spared)
+        news = before is None or (before.is_green, before.health) != (after.is_green, after.health)
         message = probed.message[:MESSAGE_CHARS]
         if health.fires(after, check.threshold):
             after = self._states.fire(pair, message)

@@ -51,7 +51,7 @@ class States:
             at = saved.ready_since or self._clock.wall()
             elapsed_s = (self._clock.wall() - at).total_seconds()
             since = self._clock.mono() - max(0.0, elapsed_s)
-        state = CheckState(saved.status, saved.failures, since)
+        state = CheckState(saved.status, saved.failures, since, saved.health, saved.streak)
         self._of(key).checks.setdefault(saved.instance_id, {})[saved.check_index] = state
 
     def saved(self, pair: Pair, state: CheckState) -> SavedState:
@@ -60,7 +60,14 @@ class States:
             elapsed_s = self._clock.mono() - state.ready_since
             since = self._clock.wall() - timedelta(seconds=elapsed_s)
         return SavedState(
-            pair.deployment_id, pair.instance_id, pair.index, state.status, state.failures, since
+            pair.deployment_id,
+            pair.instance_id,
+            pair.index,
+            state.status,
+            state.failures,
+            since,
+            state.health,
+            state.streak,
         )
 
     def groups(self) -> Collection[GroupKey]:
@@ -84,6 +91,12 @@ class States:
         after = health.advance(before, status, self._clock.mono(), counts=counts)
         states[pair.index] = after
         return before, after
+
+    def judge(self, pair: Pair, threshold: int, *, is_spared: bool) -> CheckState:
+        """What the result just taken makes of its health: the state after it."""
+        states = self._of(pair.key).checks[pair.instance_id]
+        states[pair.index] = health.judged(states[pair.index], threshold, is_spared=is_spared)
+        return states[pair.index]
 
     def fire(self, pair: Pair, message: str) -> CheckState:
         """The threshold is reached: an action is due, and the counter starts over."""

@@ -44,13 +44,14 @@ SELECT * FROM probe_state;
 
 -- name: put_state
 INSERT INTO probe_state (
-  instance_id, check_index, deployment_id, status, failures, ready_since
+  instance_id, check_index, deployment_id, status, failures, ready_since, health, streak
 )
-SELECT :instance_id, :check_index, :deployment_id, :status, :failures, :ready_since
+SELECT
+  :instance_id, :check_index, :deployment_id, :status, :failures, :ready_since, :health, :streak
 WHERE EXISTS (SELECT 1 FROM deployment WHERE id = :deployment_id)
 ON CONFLICT (instance_id, check_index) DO UPDATE SET
   deployment_id = excluded.deployment_id, status = excluded.status, failures = excluded.failures,
-  ready_since = excluded.ready_since;
+  ready_since = excluded.ready_since, health = excluded.health, streak = excluded.streak;
 
 -- name: drop_states
 DELETE FROM probe_state WHERE instance_id = :instance_id;
