@@ -10,6 +10,8 @@ those of another Debian release. Standard library only; needs root. Every comman
     engines.py up --dir DIR [--name N]                  start; prints the socket and the namespace
     engines.py up --dir DIR --release trixie            start that release's; Podman will be too
     engines.py image --host unix://DIR/docker.sock      make the test image from busybox-static
+    engines.py image --host unix://DIR/docker.sock --containerd DIR/containerd.sock
+                                                        have its containerd hold it for Ring as well
     engines.py exec --dir DIR -- CMD…                   run a command inside the namespace
     engines.py registry up --dir DIR [--port 5000]      a registry on 127.0.0.1 in the namespace
     engines.py push --host URL --image TAG --to REF     tag an image and push it there
@@ -34,6 +36,7 @@ from pathlib import Path
 sys.path.append(os.fspath(Path(__file__).resolve().parents[1]))  # it is run by its path, too
 
 from scripts.lib import rootless
+from scripts.lib.containerd import containerd_up, signal_containerd, start_containerd
 from scripts.lib.dockerd import (
     dockerd_down,
     limit_data,
@@ -50,35 +53,52 @@ from scripts.lib.engine import (
     release_mounts,
     run,
 )
-from scripts.lib.images import TEST_IMAGE, import_image, make_image, push
+from scripts.lib.images import (
+    TEST_IMAGE,
+    import_image,
+    load_into_containerd,
+    make_image,
+    make_in_containerd,
+    push,
+)
 from scripts.lib.packages import add_sbin_to_path, busybox, ensure, faketime
 from scripts.lib.podman import podman_down, podman_up, start_podman, stop_podman
 from scripts.lib.registry import REGISTRY_PORT, registry_down, registry_up
 
 __all__ = [
+    "CONTAINERD_NAMESPACE",
     "TEST_IMAGE",
     "Engine",
     "EngineProblem",
     "busybox",
+    "containerd_up",
     "down",
     "engine_at",
     "ensure",
     "faketime",
     "import_image",
     "limit_data",
+    "load_into_containerd",
     "make_image",
+    "make_in_containerd",
     "podman_down",
     "podman_up",
     "push",
     "registry_down",
     "registry_up",
+    "signal_containerd",
     "signal_dockerd",
+    "start_containerd",
     "start_dockerd",
     "start_podman",
     "stop_dockerd",
     "stop_podman",
     "up",
 ]
+
+
+CONTAINERD_NAMESPACE = "ring"
+"""Where Ring keeps its own there, when its settings do not say otherwise."""
 
 
 def down(root: Path) -> None:
@@ -106,6 +126,7 @@ def _parser() -> argparse.ArgumentParser:
     inside.add_argument("argv", nargs=argparse.REMAINDER, metavar="-- CMD")
     image = commands.add_parser("image", help="make the test image")
     image.add_argument("--tag", default=TEST_IMAGE)
+    image.add_argument("--containerd", type=Path, help="a containerd that is to hold it as well")
     pushing = commands.add_parser("push", help="tag an image and push it to a registry")
     pushing.add_argument("--image", default=TEST_IMAGE)
     pushing.add_argument("--to", required=True, metavar="HOST:PORT/NAME:TAG")
@@ -151,6 +172,10 @@ def _perform(arguments: argparse.Namespace) -> int:
             os.execvpe(inside[0], inside, {**os.environ, **handed})
         case "image":
             print(make_image(arguments.host, arguments.tag))
+            if arguments.containerd:
+                load_into_containerd(
+                    arguments.host, arguments.containerd, CONTAINERD_NAMESPACE, arguments.tag
+                )
         case "push":
             push(arguments.host, arguments.image, arguments.to)
         case "registry" if arguments.verb == "up":

@@ -160,6 +160,16 @@ def end_part(engine: Engine, part: str) -> None:
     (engine.root / f"{part}.process").unlink(missing_ok=True)
 
 
+def signal_part(engine: Engine, part: str, number: signal.Signals) -> None:
+    """Kills, stops or continues it. Returns when one that was killed is gone."""
+    pid = pid_of(engine, part)
+    if pid is None:
+        raise EngineProblem(f"no {part} runs in {engine.root}")
+    os.kill(pid, number)
+    if number is signal.SIGKILL and not wait_until(lambda: not is_alive(engine, part)):
+        raise EngineProblem(f"the {part} in {engine.root} cannot be killed")
+
+
 def hold_view(engine: Engine, part: str, argv: list[str]) -> None:
     """Starts a process that keeps a view of the file system; returns when the view is made."""
     if not is_alive(engine, part):

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import hashlib
 import http.client
 import io
 import json
+import platform
 import socket
 import subprocess
 import tarfile
@@ -24,6 +26,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 TEST_IMAGE = "ring-test/busybox:1"
+_ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
+"""As images name what the machine calls otherwise."""
 
 
 def make_image(host: str, tag: str = TEST_IMAGE) -> str:
@@ -52,6 +56,47 @@ def push(host: str, image: str, target: str) -> None:
     if tagged.status != 201:
         raise EngineProblem(f"cannot tag {image} as {target}: {tagged.body.decode()}")
     _finish_stream(_request(host, "POST", f"/images/{repository}/push?tag={version}"))
+
+
+def load_into_containerd(host: str, containerd: Path, namespace: str, tag: str) -> None:
+    """Hands an image of this Docker to a containerd, unless it has it."""
+    argv = ["ctr", "--address", str(containerd), "--namespace", namespace, "images", "list", "-q"]
+    listed = subprocess.run(argv, capture_output=True, text=True, check=False)
+    if f"docker.io/{tag}" in listed.stdout.split():
+        return
+    _import(containerd, namespace, _request(host, "GET", f"/images/{tag}/get").body)
+
+
+def make_in_containerd(
+    containerd: Path, namespace: str, tag: str = TEST_IMAGE, layer: bytes | None = None
+) -> None:
+    """The test image, or one of another layer, where there is no Docker to make it."""
+    name = tag if layer else f"docker.io/{tag}"
+    _import(containerd, namespace, _archive(layer or _image_tar(busybox()), name))
+
+
+def _import(containerd: Path, namespace: str, archive: bytes) -> None:
+    argv = ["ctr", "--address", str(containerd), "--namespace", namespace, "images", "import", "-"]
+    loaded = subprocess.run(argv, input=archive, capture_output=True, check=False)
+    if loaded.returncode != 0:
+        raise EngineProblem(f"ctr: {loaded.stderr.decode(errors='replace').strip()}")
+
+
+def _archive(layer: bytes, name: str) -> bytes:
+    """An image of one layer, as `docker save` writes it."""
+    config = {
+        "architecture": _ARCHITECTURES.get(platform.machine(), platform.machine()),
+        "os": "linux",
+        "config": {"Cmd": ["sh"]},
+        "rootfs": {"type": "layers", "diff_ids": [f"sha256:{hashlib.sha256(layer).hexdigest()}"]},
+    }
+    manifest = [{"Config": "config.json", "RepoTags": [name], "Layers": ["layer.tar"]}]
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as tar:
+        _add_file(tar, "config.json", json.dumps(config).encode(), 0o644)
+        _add_file(tar, "layer.tar", layer, 0o644)
+        _add_file(tar, "manifest.json", json.dumps(manifest).encode(), 0o644)
+    return buffer.getvalue()
 
 
 def _image_tar(program: Path) -> bytes:

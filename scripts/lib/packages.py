@@ -40,6 +40,8 @@ PACKAGES = {
 }
 PODMAN_HELPERS = Path("/usr/lib/podman")
 """Where Debian keeps what Podman alone starts: its packages are named as the programs."""
+CNI_PLUGINS = Path("/usr/lib/cni")
+"""What makes the networks of containerd's instances."""
 POLICY = Path("/usr/sbin/policy-rc.d")
 
 
@@ -50,6 +52,8 @@ def ensure() -> list[str]:
     missing += [
         helper for helper in ("netavark", "aardvark-dns") if not (PODMAN_HELPERS / helper).exists()
     ]
+    if not (CNI_PLUGINS / "bridge").exists():
+        missing.append("containernetworking-plugins")
     if _static_busybox() is None:
         missing.append("busybox-static")
     if faketime() is None:

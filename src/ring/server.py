@@ -45,6 +45,10 @@ SERVER_ID = "server_id"
 """The option that tells an adapter for whom it makes things."""
 POOLS = "pools"
 """The option that tells it what subnets it may give."""
+STATE_DIR = "state_dir"
+RUN_DIR = "run_dir"
+"""The options that tell it where to keep what is its own, for good and until the next start of the
+machine."""
 NOT_AVAILABLE = "not available in this version of Ring"
 
 
@@ -181,7 +185,12 @@ def _open_runtimes(
     adapters: Mapping[str, Callable[[], Callable[[Mapping[str, object]], Runtime]]] = {
         point.name: point.load for point in entry_points(group="ring.runtimes")
     }
-    ours = {SERVER_ID: server_id, POOLS: _pools(settings.network)}
+    ours = {
+        SERVER_ID: server_id,
+        POOLS: _pools(settings.network),
+        STATE_DIR: settings.state_dir,
+        RUN_DIR: settings.run_dir,
+    }
     runtimes: dict[str, Runtime] = {}
     failed = []
     for name, table in settings.runtimes.items():

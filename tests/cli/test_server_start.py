@@ -42,12 +42,13 @@ def test_all_runtimes_that_cannot_be_are_named_together(host: Ring) -> None:
     host.environ["RING_PODMAN_HOST"] = f"unix://{host.home}/none.sock"
     others = (
         "[server.runtime.podman]\nenabled = true\n[server.runtime.containerd]\nenabled = true\n"
+        f'socket = "{host.home}/other.sock"\n'
     )
     host.config.write_text(docker(host) + others)
     ended = host.process("server", "start")
     assert (ended.code, ended.out) == (1, "")
     (line,) = [line for line in ended.err.splitlines() if "Refusing to start" in line]
-    assert "enabled runtime unreachable: containerd (not available in this version of" in line
+    assert f"containerd (unix://{host.home}/other.sock: " in line
     assert f"docker (unix://{host.home}/no.sock: " in line
     assert f"podman (unix://{host.home}/none.sock: " in line
 

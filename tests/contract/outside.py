@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import json
 import os
 from pathlib import Path
@@ -12,18 +13,22 @@ from urllib.parse import quote, urlencode
 import aiohttp
 import pytest
 
+from ring.clock import parse_rfc3339
 from ring.core.model.ids import InstanceId
 from ring.runtimes import docker, podman
 from ring.runtimes.base import Executed
 from ring.runtimes.docker.dialect import DOCKER
+from ring.runtimes.docker.stock import full_id
 from ring.runtimes.fake import FakeEngine, FakeStock, StockedRuntime
 from ring.runtimes.podman.dialect import PODMAN
+from tests.contract.statistics import Told
 
 if TYPE_CHECKING:
     import signal
     from collections.abc import Awaitable, Callable, Mapping, Sequence
 
     from ring.core.model.logs import Stream
+    from ring.network.pools import Pools
     from ring.runtimes.base import Runtime
 
 NAME_SERVER = "aardvark-dns"
@@ -98,6 +103,8 @@ class Outside(Protocol):
     """A command that is not in the image."""
     tells_stops: bool
     """A stop is told as the signal that it begins with."""
+    renames_instances: bool
+    """Somebody may: see `renames`."""
 
     def command(self, code: int, output: str) -> tuple[str, ...]:
         """A command that writes this and ends with this."""
@@ -119,6 +126,7 @@ class FakeOutside:
     echoing: tuple[str, ...] = ("cat",)
     missing: tuple[str, ...] = ("missing",)
     tells_stops = True
+    renames_instances = True
 
     def __init__(self) -> None:
         self.engine = FakeEngine(images={self.image: "sha256:" + "a" * 64}, on_exec=self._execute)
@@ -193,8 +201,11 @@ class DockerOutside:
     missing: tuple[str, ...] = ("/no/such/command",)
     dialect = DOCKER
     tells_stops = True
+    renames_instances = True
     tells_signals = True
     """Of a kill by somebody else, which signal it was."""
+    tells_kills = True
+    labels_hide_codes = True
     serves_ipv6 = True
     """A published port also over IPv6, where the instance has no such address."""
     tells_remote_digests = True
@@ -207,6 +218,9 @@ class DockerOutside:
     """The machine's time in its statistics is all of it, and not only what control groups used."""
     images_folder = "image"
     """In its data directory."""
+    least_grace_s = 1.0
+    most_label_bytes = 1 << 20
+    inits = frozenset({"docker-init", "tini", "catatonit", "podman-init"})
     anonymous_memory_since: int | None = None
     """The first version of whose statistics the memory is known to be without any file pages, and
     without what the kernel itself holds; None: all that is charged."""
@@ -225,6 +239,9 @@ class DockerOutside:
 
     def opened(self, host: str) -> Runtime:
         return docker.open_runtime({"host": host})
+
+    def with_pools(self, pools: Pools) -> Runtime:
+        return docker.open_runtime({"host": self.host, "pools": pools})
 
     def away(self) -> Runtime:
         return self.opened("unix:///nonexistent/engine.sock")
@@ -282,12 +299,158 @@ class DockerOutside:
         assert isinstance(code, int)
         return code, output
 
+    async def kills(self, instance_id: InstanceId) -> None:
+        await self._done(f"/containers/{instance_id}/kill", {"signal": "SIGKILL"})
+
+    async def removes(self, instance_id: InstanceId) -> None:
+        status, text = await self.ask("DELETE", f"/containers/{instance_id}", {"force": "1"})
+        assert status == 204, text
+
+    async def makes_foreign(self, name: str, labels: Mapping[str, str]) -> None:
+        order = {"Image": self.image, "Labels": dict(labels)}
+        await self._done("/containers/create", {"name": name}, order)
+
+    async def inspected(self, instance_id: str) -> Any:
+        return await self.told(f"/containers/{instance_id}/json")
+
+    async def labels(self, instance_id: InstanceId) -> Mapping[str, str]:
+        found: dict[str, str] = (await self.inspected(instance_id))["Config"]["Labels"]
+        return found
+
+    async def restarts(self, instance_id: InstanceId) -> bool:
+        policy = (await self.inspected(instance_id))["HostConfig"]["RestartPolicy"]
+        return policy not in [{"Name": name, "MaximumRetryCount": 0} for name in ("", "no")]
+
+    async def argv(self, instance_id: InstanceId) -> Sequence[str]:
+        config = (await self.inspected(instance_id))["Config"]
+        return [*(config["Entrypoint"] or ()), *(config["Cmd"] or ())]
+
+    async def image_id(self, instance_id: InstanceId) -> str:
+        return full_id(str((await self.inspected(instance_id))["Image"]))
+
+    async def _range(self, namespace: str) -> Any:
+        network: Any = await self.told(f"/networks/ring_{namespace}")
+        return network["IPAM"]["Config"][0]
+
+    async def gateway(self, namespace: str) -> str:
+        return str((await self._range(namespace))["Gateway"])
+
+    async def subnet(self, namespace: str) -> str:
+        return str((await self._range(namespace))["Subnet"])
+
+    async def makes_volume(self, name: str) -> None:
+        await self._done("/volumes/create", body={"Name": name})
+
+    async def has_volume(self, name: str) -> bool:
+        return (await self.ask("GET", f"/volumes/{name}"))[0] == 200
+
+    async def volume_labels(self, name: str) -> Mapping[str, str] | None:
+        told: Any = await self.told(f"/volumes/{name}")
+        found: dict[str, str] | None = told["Labels"]
+        return found
+
+    async def removes_volume(self, name: str) -> None:
+        status, text = await self.ask("DELETE", f"/volumes/{name}")
+        assert status == 204, text
+
+    async def with_volume(self, image: str, path: str) -> None:
+        await self._commit(image, f"VOLUME {path}")
+
+    async def _commit(self, image: str, change: str) -> None:
+        """An image as `self.image`, but for one line of what it is built by."""
+        status, text = await self.ask("POST", "/containers/create", body={"Image": self.image})
+        assert status == 201, text
+        container = json.loads(text)["Id"]
+        repository, _, tag = image.rpartition(":")
+        query = {"container": container, "repo": repository, "tag": tag, "changes": change}
+        await self._done("/commit", query, {})
+        await self.ask("DELETE", f"/containers/{container}")
+
+    async def pushes(self, image: str, content: str) -> None:
+        repository, _, tag = image.rpartition(":")
+        await self._commit(image, f"LABEL content={content} of={repository}")
+        nobody = base64.urlsafe_b64encode(b"{}").decode()
+        status, text = await self.ask(
+            "POST", f"/images/{repository}/push", {"tag": tag}, headers={"X-Registry-Auth": nobody}
+        )
+        assert status == 200, text
+        assert '"error"' not in text, text
+        await self.forgets(repository)
+
+    async def forgets(self, repository: str) -> None:
+        query = {"all": "1", "filters": json.dumps({"reference": [repository]})}
+        images: list[dict[str, object]] = []
+
+        async def are_listed() -> bool:
+            # Podman lists none at all while somebody removes another one.
+            status, text = await self.ask("GET", "/images/json", query)
+            assert status == 200 or "image not known" in text, text
+            images[:] = json.loads(text) if status == 200 else []
+            return status == 200
+
+        await eventually(are_listed)
+        for image in images:
+            await self.removes_image(str(image["Id"]))
+
+    async def has_image(self, reference: str) -> bool:
+        return (await self.ask("GET", f"/images/{reference}/json"))[0] == 200
+
+    async def tags(self, image: str, name: str) -> None:
+        repository, _, tag = name.rpartition(":")
+        await self._done(f"/images/{image}/tag", {"repo": repository, "tag": tag})
+
+    async def removes_image(self, image_id: str) -> None:
+        await self.ask("DELETE", f"/images/{image_id}", {"force": "1"})
+
+    async def statistics(self, instance_id: InstanceId) -> Told:
+        answer: Any = await self.told(f"/containers/{instance_id}/stats", {"stream": "false"})
+        cpu, memory = answer["cpu_stats"], answer["memory_stats"]
+        networks = answer.get("networks", {}).values()
+        disk = answer["blkio_stats"]["io_service_bytes_recursive"] or []
+        return Told(
+            cpu_ns=cpu["cpu_usage"]["total_usage"],
+            passed_ns=(
+                cpu["system_cpu_usage"] / cpu["online_cpus"]
+                if self.tells_idle_time
+                else parse_rfc3339(answer["read"]).timestamp() * 1e9
+            ),
+            memory_bytes=memory["usage"],
+            limit_bytes=memory["limit"],
+            rx_bytes=sum(one["rx_bytes"] for one in networks),
+            tx_bytes=sum(one["tx_bytes"] for one in networks),
+            rx_packets=sum(one["rx_packets"] for one in networks),
+            tx_packets=sum(one["tx_packets"] for one in networks),
+            read_bytes=sum(one["value"] for one in disk if one["op"].lower() == "read"),
+            written_bytes=sum(one["value"] for one in disk if one["op"].lower() == "write"),
+            pids=answer["pids_stats"]["current"],
+        )
+
+    async def pids_limit(self, instance_id: InstanceId) -> int:
+        return (await self.inspected(instance_id))["HostConfig"]["PidsLimit"] or 0
+
+    async def upper(self, instance_id: InstanceId) -> Path:
+        return Path((await self.inspected(instance_id))["GraphDriver"]["Data"]["UpperDir"])
+
+    async def joins(self, instance_ids: Sequence[InstanceId], namespace: str) -> None:
+        await self.runtime.ensure_network(namespace)
+        for one in instance_ids:
+            await self._done(f"/networks/ring_{namespace}/connect", body={"Container": one})
+
+    async def leaves(self, instance_ids: Sequence[InstanceId], namespace: str) -> None:
+        for one in instance_ids:
+            await self.detaches(one, namespace)
+        await self.clean(namespace)
+
+    async def addresses(self, instance_id: InstanceId) -> Sequence[str]:
+        networks = (await self.inspected(instance_id))["NetworkSettings"]["Networks"]
+        return [str(one["IPAddress"]) for one in networks.values()]
+
     async def listens(self, instance_id: InstanceId, number: signal.Signals) -> None:
         told: Any = await self.told(f"/containers/{instance_id}/json")
         argv = [told["Path"], *told["Args"]]
 
         async def is_heard() -> bool:
-            return _has_handler(told["State"]["Pid"], argv, number)
+            return has_handler(told["State"]["Pid"], argv, number)
 
         await eventually(is_heard, 30)
 
@@ -410,7 +573,7 @@ class PodmanOutside(DockerOutside):
         return sum(line.startswith("sleep 100") for line in output.splitlines())
 
 
-def _has_handler(pid: int, argv: Sequence[str], number: signal.Signals) -> bool:
+def has_handler(pid: int, argv: Sequence[str], number: signal.Signals) -> bool:
     """As the kernel tells of a process: the first signal is the lowest bit.
 
     An engine says that it has started what still is its own starter, which handles every signal.
@@ -432,10 +595,15 @@ class RootlessOutside(PodmanOutside):
 
 
 async def printed(*argv: str) -> str:
+    return (await put_out(*argv)).decode()
+
+
+async def put_out(*argv: str) -> bytes:
+    """What a command writes, as it is."""
     process = await asyncio.create_subprocess_exec(*argv, stdout=asyncio.subprocess.PIPE)
     out, _ = await process.communicate()
     assert process.returncode == 0, argv
-    return out.decode()
+    return out
 
 
 def required(variable: str, what: str) -> str:

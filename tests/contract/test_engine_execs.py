@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from ring.core.model.ids import InstanceId
+    from tests.contract.engines import EngineOutside
     from tests.contract.outside import DockerOutside
     from tests.contract.space import Space
 
@@ -27,20 +28,20 @@ pytestmark = [pytest.mark.anyio, pytest.mark.engine]
 
 
 @pytest.fixture
-async def connection(engine: DockerOutside) -> AsyncIterator[Connection]:
-    one = Connection(parse_host(engine.host))
+async def connection(served: DockerOutside) -> AsyncIterator[Connection]:
+    one = Connection(parse_host(served.host))
     yield one
     await one.close()
 
 
-async def until_begun(engine: DockerOutside, instance_id: InstanceId, wanted: int) -> None:
+async def until_begun(engine: EngineOutside, instance_id: InstanceId, wanted: int) -> None:
     async def has_begun() -> bool:
         return await engine.commands(instance_id) == wanted
 
     await eventually(has_begun, 30)
 
 
-async def test_commands_of_others_go_on(engine_space: Space, engine: DockerOutside) -> None:
+async def test_commands_of_others_go_on(engine_space: Space, engine: EngineOutside) -> None:
     instance = await engine_space.running()
     execs = engine.runtime
     assert isinstance(execs, Execs)
@@ -58,24 +59,24 @@ async def test_commands_of_others_go_on(engine_space: Space, engine: DockerOutsi
 
 
 async def test_where_the_processes_are_not_to_be_seen(
-    engine_space: Space, engine: DockerOutside, connection: Connection
+    served_space: Space, served: DockerOutside, connection: Connection
 ) -> None:
     """As with an engine on another machine: then a shell in the container ends them."""
-    instance = await engine_space.running()
-    commands = Commands(connection, engine.dialect, is_here=False)
+    instance = await served_space.running()
+    commands = Commands(connection, served.dialect, is_here=False)
     other = asyncio.ensure_future(commands.run(instance.id, ("sleep", "1009"), 60))
-    await until_begun(engine, instance.id, 1)
+    await until_begun(served, instance.id, 1)
 
     with pytest.raises(TimeoutError):
         await commands.run(instance.id, ("sh", "-c", "sleep 1001 & sleep 1002"), 0.5)
 
-    assert await engine.commands(instance.id) == 1
+    assert await served.commands(instance.id) == 1
     other.cancel()
     await asyncio.wait((other,))
-    assert await engine.commands(instance.id) == 0
+    assert await served.commands(instance.id) == 0
 
 
-async def test_nothing_is_left_open(engine_space: Space, engine: DockerOutside) -> None:
+async def test_nothing_is_left_open(engine_space: Space, engine: EngineOutside) -> None:
     instance = await engine_space.running()
     execs = engine.runtime
     assert isinstance(execs, Execs)

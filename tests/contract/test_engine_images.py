@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import base64
-import json
 import uuid
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -14,13 +12,12 @@ import pytest
 
 from ring.core.model.failures import FailureClass
 from ring.runtimes.base import RuntimeFailure
-from ring.runtimes.docker.stock import full_id
-from tests.contract.outside import eventually, required
+from tests.contract.outside import DockerOutside, required
 
 if TYPE_CHECKING:
     from ring.core.model.spec import PullPolicy
     from ring.runtimes.base import Runtime
-    from tests.contract.outside import DockerOutside
+    from tests.contract.engines import EngineOutside
     from tests.contract.space import Space
 
 pytestmark = [pytest.mark.anyio, pytest.mark.engine]
@@ -36,7 +33,7 @@ UNREACHABLE = "127.0.0.1:1/x/y:latest"
 class Repository:
     """A repository of its own in the registry."""
 
-    engine: DockerOutside
+    engine: EngineOutside
     registry: str
     name: str = field(default_factory=lambda: f"test/{uuid.uuid4().hex[:10]}")
 
@@ -46,24 +43,7 @@ class Repository:
 
     async def push(self, tag: str, *, content: str) -> str:
         """Pushes an image with this content, forgets it locally, and returns its digest."""
-        status, text = await self.engine.ask(
-            "POST", "/containers/create", body={"Image": self.engine.image}
-        )
-        assert status == 201, text
-        container = json.loads(text)["Id"]
-        change = {"container": container, "repo": self.path, "tag": tag}
-        status, text = await self.engine.ask(
-            "POST", "/commit", change | {"changes": f"LABEL content={content} of={self.name}"}, {}
-        )
-        assert status == 201, text
-        await self.engine.ask("DELETE", f"/containers/{container}")
-        nobody = base64.urlsafe_b64encode(b"{}").decode()
-        status, text = await self.engine.ask(
-            "POST", f"/images/{self.path}/push", {"tag": tag}, headers={"X-Registry-Auth": nobody}
-        )
-        assert status == 200, text
-        assert '"error"' not in text, text
-        await self.forget()
+        await self.engine.pushes(f"{self.path}:{tag}", content)
         return await self._digest(tag)
 
     async def _digest(self, tag: str) -> str:
@@ -75,31 +55,19 @@ class Repository:
 
     async def forget(self) -> None:
         """Removes every local image of the repository."""
-        query = {"all": "1", "filters": json.dumps({"reference": [self.path]})}
-        images: list[dict[str, object]] = []
-
-        async def are_listed() -> bool:
-            # Podman lists none at all while somebody removes another one.
-            status, text = await self.engine.ask("GET", "/images/json", query)
-            assert status == 200 or "image not known" in text, text
-            images[:] = json.loads(text) if status == 200 else []
-            return status == 200
-
-        await eventually(are_listed)
-        for image in images:
-            await self.engine.ask("DELETE", f"/images/{image['Id']}", {"force": "1"})
+        await self.engine.forgets(self.path)
 
     async def is_local(self, reference: str) -> bool:
-        return (await self.engine.ask("GET", f"/images/{reference}/json"))[0] == 200
+        return await self.engine.has_image(reference)
 
 
 @pytest.fixture
-def repository(engine: DockerOutside) -> Repository:
+def repository(engine: EngineOutside) -> Repository:
     return Repository(engine, required("RING_TEST_REGISTRY", "a registry"))
 
 
 @pytest.fixture
-def runtime(engine: DockerOutside) -> Runtime:
+def runtime(engine: EngineOutside) -> Runtime:
     return engine.runtime
 
 
@@ -160,16 +128,14 @@ async def test_a_digest_that_is_here_needs_no_registry(
 
 
 async def test_an_instance_runs_from_a_digest(
-    repository: Repository, engine_space: Space, engine: DockerOutside
+    repository: Repository, engine_space: Space, engine: EngineOutside
 ) -> None:
     await repository.push("1", content="one")
     order = await engine_space.order(image=f"{repository.path}:1")
     instance = await engine_space.running(order)
-    found = await engine.told(f"/containers/{instance.id}/json")
-    assert full_id(str(found["Image"])) == order.image.id
-    if engine.tells_as_asked:
-        assert isinstance(found["Config"], dict)
-        assert found["Config"]["Image"] == order.image.ref
+    assert await engine.image_id(instance.id) == order.image.id
+    if isinstance(engine, DockerOutside) and engine.tells_as_asked:
+        assert (await engine.inspected(instance.id))["Config"]["Image"] == order.image.ref
     shown = {one.id: one.image_digest for one in await engine_space.runtime.list()}
     assert shown[instance.id] == instance.image_digest == order.image.digest
     await engine_space.runtime.remove(instance.id)
@@ -215,7 +181,7 @@ async def test_an_unreachable_registry_is_told_apart(runtime: Runtime, policy: P
 
 
 async def test_the_registry_tells_the_digest_of_a_tag(
-    repository: Repository, engine: DockerOutside, runtime: Runtime
+    repository: Repository, engine: EngineOutside, runtime: Runtime
 ) -> None:
     digest = await repository.push("1", content="one")
     told = digest if engine.tells_remote_digests else None

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import io
 import os
-import tarfile
 import uuid
 from contextlib import closing
 from typing import TYPE_CHECKING
@@ -14,7 +12,7 @@ import aiohttp
 import pytest
 
 from ring.core.model.stock import Origin
-from scripts import engines
+from tests.contract import pictures
 from tests.contract.outside import required
 from tests.contract.test_engine_images import MANIFESTS
 from tests.contract.watched_registry import WatchedRegistry
@@ -22,7 +20,7 @@ from tests.contract.watched_registry import WatchedRegistry
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tests.contract.outside import DockerOutside
+    from tests.contract.engines import EngineOutside
 
 pytestmark = [pytest.mark.anyio, pytest.mark.engine]
 
@@ -38,31 +36,21 @@ def name() -> str:
     return f"test/{uuid.uuid4().hex[:10]}"
 
 
-async def pushed(engine: DockerOutside, registry: WatchedRegistry, name: str) -> str:
-    """An image that is in the registry and not here, with a layer like no other; the layer's
+async def pushed(registry: WatchedRegistry, name: str) -> str:
+    """An image that is in the registry and nowhere else, with a layer like no other; the layer's
     digest."""
-    buffer = io.BytesIO()
-    with tarfile.open(fileobj=buffer, mode="w") as tar:
-        entry = tarfile.TarInfo("content")
-        entry.size = 1024
-        tar.addfile(entry, io.BytesIO(os.urandom(entry.size)))
-    image = f"{registry.registry}/{name}:1"
-    image_id = engines.import_image(engine.host, image, buffer.getvalue())
-    engines.push(engine.host, image, image)
-    await engine.ask("DELETE", f"/images/{image_id}", {"force": "1"})
-    address = f"http://{registry.registry}/v2/{name}/manifests/1"
-    async with aiohttp.request("GET", address, headers={"Accept": MANIFESTS}) as answer:
-        assert answer.status == 200, answer
-        (layer,) = (await answer.json(content_type=None))["layers"]
-    return str(layer["digest"])
+    picture = pictures.of_one_file(os.urandom(1024))
+    await pictures.push(picture, f"{registry.registry}/{name}:1")
+    ((digest, _),) = picture.layers
+    return digest
 
 
 async def test_always_asks_the_registry_and_takes_no_layer_that_is_here(
-    engine: DockerOutside, registry: WatchedRegistry, name: str
+    engine: EngineOutside, registry: WatchedRegistry, name: str
 ) -> None:
     """The engine compares digests itself: Docker by a HEAD, Podman by the manifest, with the few
     bytes of the image's settings."""
-    layer = await pushed(engine, registry, name)
+    layer = await pushed(registry, name)
     image, manifest = f"{registry.address}/{name}:1", f"/v2/{name}/manifests/1"
     first = await engine.runtime.resolve_image(image, "Always", None)
     try:
@@ -75,15 +63,16 @@ async def test_always_asks_the_registry_and_takes_no_layer_that_is_here(
         if engine.compares_by_head:
             assert registry.asked == [("HEAD", manifest)]
     finally:
-        await engine.ask("DELETE", f"/images/{first.id}", {"force": "1"})
+        assert first.id is not None
+        await engine.removes_image(first.id)
 
 
 async def test_of_an_image_that_was_pushed_again_the_digest_is_its_tags_own(
-    docker: DockerOutside, registry: WatchedRegistry, name: str
+    but_podman: EngineOutside, registry: WatchedRegistry, name: str
 ) -> None:
     """As a build does that changes nothing but what stands beside the image. Podman does not tell
     which of its digests the tag has now."""
-    await pushed(docker, registry, name)
+    await pushed(registry, name)
     image = f"{registry.registry}/{name}:1"
     address = f"http://{registry.registry}/v2/{name}/manifests/1"
     async with aiohttp.request("GET", address, headers={"Accept": MANIFESTS}) as answer:
@@ -94,9 +83,11 @@ async def test_of_an_image_that_was_pushed_again_the_digest_is_its_tags_own(
         headers = {"Content-Type": kind}
         async with aiohttp.request("PUT", address, data=content, headers=headers) as answer:
             assert answer.status == 201, answer
-        found = await docker.runtime.resolve_image(image, "Always", None)
+        found = await but_podman.runtime.resolve_image(image, "Always", None)
         assert found.digest == f"sha256:{hashlib.sha256(content).hexdigest()}"
-        assert found.digest == await docker.runtime.remote_digest(image)
+        assert found.digest == await but_podman.runtime.remote_digest(image)
         seen[found.digest] = found.id
-    assert (len(seen), len({*seen.values()})) == (5, 1)
-    await docker.ask("DELETE", f"/images/{found.id}", {"force": "1"})
+    assert len(seen) == 5
+    for image_id in {*seen.values()}:
+        assert image_id is not None
+        await but_podman.removes_image(image_id)

@@ -13,6 +13,8 @@ from ring.core.model.observed import State
 from tests.contract.outside import DockerOutside, eventually
 
 if TYPE_CHECKING:
+    from ring.core.model.ids import InstanceId
+    from tests.contract.engines import EngineOutside
     from tests.contract.space import Space
 
 pytestmark = [pytest.mark.anyio, pytest.mark.engine]
@@ -20,7 +22,7 @@ pytestmark = [pytest.mark.anyio, pytest.mark.engine]
 SERVE = ("sh", "-c", "echo served >/index.html; exec httpd -f -p 80 -h /")
 
 
-async def fetched(engine: DockerOutside, instance_id: str, host: str) -> bool:
+async def fetched(engine: EngineOutside, instance_id: InstanceId, host: str) -> bool:
     code, output = await engine.run(
         instance_id, "timeout", "1", "wget", "-q", "-O-", f"http://{host}/index.html"
     )
@@ -28,26 +30,26 @@ async def fetched(engine: DockerOutside, instance_id: str, host: str) -> bool:
 
 
 async def test_it_is_the_only_network_with_both_aliases(
-    engine_space: Space, engine: DockerOutside
+    served_space: Space, served: DockerOutside
 ) -> None:
-    instance = await engine_space.running()
-    text = (await engine.ask("GET", f"/containers/{instance.id}/json"))[1]
+    instance = await served_space.running()
+    text = (await served.ask("GET", f"/containers/{instance.id}/json"))[1]
     networks = json.loads(text)["NetworkSettings"]["Networks"]
 
-    assert list(networks) == [f"ring_{engine_space.namespace}"]
+    assert list(networks) == [f"ring_{served_space.namespace}"]
     (endpoint,) = networks.values()
     assert {"web", instance.name} <= set(endpoint["Aliases"])
 
 
-async def test_it_is_a_bridge_with_our_labels(engine_space: Space, engine: DockerOutside) -> None:
-    await engine_space.runtime.ensure_network(engine_space.namespace)
-    network = await engine.told(f"/networks/ring_{engine_space.namespace}")
+async def test_it_is_a_bridge_with_our_labels(served_space: Space, served: DockerOutside) -> None:
+    await served_space.runtime.ensure_network(served_space.namespace)
+    network = await served.told(f"/networks/ring_{served_space.namespace}")
     assert network["Driver"] == "bridge"
-    assert network["Labels"] == {"ring.managed": "true", "ring.namespace": engine_space.namespace}
+    assert network["Labels"] == {"ring.managed": "true", "ring.namespace": served_space.namespace}
 
 
 async def test_instances_find_each_other_by_name(
-    engine_space: Space, engine: DockerOutside
+    engine_space: Space, engine: EngineOutside
 ) -> None:
     server = await engine_space.running(await engine_space.order("web", command=SERVE))
     client = await engine_space.running(await engine_space.order("client"))
@@ -59,7 +61,7 @@ async def test_instances_find_each_other_by_name(
 
 
 async def test_replicas_share_the_deployment_name(
-    engine_space: Space, engine: DockerOutside
+    engine_space: Space, engine: EngineOutside
 ) -> None:
     replicas = [await engine_space.running(await engine_space.order("web")) for _ in range(2)]
     client = await engine_space.running(await engine_space.order("client"))
@@ -81,7 +83,7 @@ async def test_replicas_share_the_deployment_name(
 
 
 async def test_namespaces_do_not_reach_each_other(
-    engine_space: Space, engine: DockerOutside
+    engine_space: Space, engine: EngineOutside
 ) -> None:
     server = await engine_space.running(await engine_space.order("web", command=SERVE))
     inside = await engine_space.running(await engine_space.order("client"))
@@ -97,20 +99,20 @@ async def test_namespaces_do_not_reach_each_other(
 
 
 async def test_a_network_that_vanished_is_made_again(
-    docker_space: Space, docker: DockerOutside
+    but_podman_space: Space, but_podman: EngineOutside
 ) -> None:
     """Podman removes no network without the containers on it."""
-    created = await docker_space.created()
-    status, _ = await docker.ask("DELETE", f"/networks/ring_{docker_space.namespace}")
-    assert status == 204
+    created = await but_podman_space.created()
+    await but_podman.removes_network(but_podman_space.namespace)
+    assert await but_podman.networks(but_podman_space.namespace) == 0
 
-    await docker_space.runtime.start(created.id)
-    assert (await docker_space.runtime.inspect(created.id)).state is State.RUNNING
-    assert await docker.networks(docker_space.namespace) == 1
+    await but_podman_space.runtime.start(created.id)
+    assert (await but_podman_space.runtime.inspect(created.id)).state is State.RUNNING
+    assert await but_podman.networks(but_podman_space.namespace) == 1
 
 
 async def test_networks_with_similar_names_are_not_taken_for_it(
-    engine_space: Space, engine: DockerOutside
+    engine_space: Space, engine: EngineOutside
 ) -> None:
     longer = f"{engine_space.namespace}x"
     await engine_space.runtime.ensure_network(longer)

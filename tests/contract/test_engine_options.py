@@ -12,10 +12,12 @@ import pytest
 from ring.core.model.failures import FailureClass
 from ring.core.model.spec import DeploymentSpec, canonical
 from ring.runtimes.base import File, RuntimeFailure
+from tests.contract.outside import DockerOutside
 
 if TYPE_CHECKING:
+    from ring.core.model.ids import InstanceId
     from ring.runtimes.base import Order
-    from tests.contract.outside import DockerOutside
+    from tests.contract.engines import EngineOutside
     from tests.contract.space import Space
 
 pytestmark = [pytest.mark.anyio, pytest.mark.engine]
@@ -33,13 +35,13 @@ async def order(space: Space, **members: object) -> Order:
 class Inside:
     """One running instance."""
 
-    def __init__(self, engine: DockerOutside, instance_id: str) -> None:
+    def __init__(self, engine: EngineOutside, instance_id: InstanceId) -> None:
         self._engine = engine
-        self._id = instance_id
+        self.id = instance_id
 
     async def says(self, command: str) -> str:
         """What a shell command writes there."""
-        _, output = await self._engine.run(self._id, "sh", "-c", command)
+        _, output = await self._engine.run(self.id, "sh", "-c", command)
         return output.replace("\r", "").strip()
 
     async def status(self) -> dict[str, str]:
@@ -48,28 +50,14 @@ class Inside:
         pairs = (line.partition(":") for line in lines)
         return {name: value.strip() for name, _, value in pairs}
 
-    async def seen(self) -> dict[str, dict[str, object]]:
-        _, text = await self._engine.ask("GET", f"/containers/{self._id}/json")
-        found: dict[str, dict[str, object]] = json.loads(text)
-        return found
 
-
-async def running(space: Space, engine: DockerOutside, **members: object) -> Inside:
+async def running(space: Space, engine: EngineOutside, **members: object) -> Inside:
     instance = await space.running(await order(space, **members))
     return Inside(engine, instance.id)
 
 
-async def test_a_hardened_one_can_do_what_it_was_given_and_no_more(
-    engine_space: Space, engine: DockerOutside
-) -> None:
-    inside = await running(
-        engine_space,
-        engine,
-        config={"user": {"id": 1000, "group": 1001}},
-        security={"hardened": True, "cap_add": ["NET_BIND_SERVICE"]},
-        tmpfs=[{"destination": "/scratch"}],
-    )
-    told = (await inside.seen())["HostConfig"]
+async def is_told_hardened(engine: DockerOutside, instance_id: InstanceId) -> None:
+    told = (await engine.inspected(instance_id))["HostConfig"]
     added, dropped = (
         {str(name).removeprefix("CAP_") for name in _list(told[key])}
         for key in ("CapAdd", "CapDrop")
@@ -82,6 +70,20 @@ async def test_a_hardened_one_can_do_what_it_was_given_and_no_more(
     assert told["ReadonlyRootfs"] is True
     assert any(str(one).startswith("no-new-privileges") for one in _list(told["SecurityOpt"]))
 
+
+async def test_a_hardened_one_can_do_what_it_was_given_and_no_more(
+    engine_space: Space, engine: EngineOutside
+) -> None:
+    inside = await running(
+        engine_space,
+        engine,
+        config={"user": {"id": 1000, "group": 1001}},
+        security={"hardened": True, "cap_add": ["NET_BIND_SERVICE"]},
+        tmpfs=[{"destination": "/scratch"}],
+    )
+    if isinstance(engine, DockerOutside):
+        await is_told_hardened(engine, inside.id)
+
     status = await inside.status()
     assert status["Uid"].split() == ["1000"] * 4
     assert status["Gid"].split() == ["1001"] * 4
@@ -92,7 +94,7 @@ async def test_a_hardened_one_can_do_what_it_was_given_and_no_more(
     assert await inside.says("httpd -p 80 -h /scratch && echo bound") == "bound"
 
 
-async def test_single_restrictions(engine_space: Space, engine: DockerOutside) -> None:
+async def test_single_restrictions(engine_space: Space, engine: EngineOutside) -> None:
     inside = await running(
         engine_space,
         engine,
@@ -111,7 +113,7 @@ async def test_single_restrictions(engine_space: Space, engine: DockerOutside) -
     assert "Read-only file system" in await inside.says("touch /file")
 
 
-async def test_every_process_setting(engine_space: Space, engine: DockerOutside) -> None:
+async def test_every_process_setting(engine_space: Space, engine: EngineOutside) -> None:
     inside = await running(
         engine_space,
         engine,
@@ -137,20 +139,18 @@ async def test_every_process_setting(engine_space: Space, engine: DockerOutside)
     assert await inside.says("cat /proc/sys/net/core/somaxconn") == "321"
     assert await inside.says("cat /proc/sys/kernel/shmmni") == "777"
     assert await inside.says("head -c 3 /dev/nought | od -An -tx1") == "00 00 00"
-    (device,) = _list((await inside.seen())["HostConfig"]["Devices"])
-    assert isinstance(device, dict)
-    assert device["CgroupPermissions"] == ("r" if engine.tells_as_asked else "")
-    assert (await inside.status())["Name"] in {"docker-init", "tini", "catatonit", "podman-init"}
+    if isinstance(engine, DockerOutside):
+        (device,) = (await engine.inspected(inside.id))["HostConfig"]["Devices"]
+        assert device["CgroupPermissions"] == ("r" if engine.tells_as_asked else "")
+    assert (await inside.status())["Name"] in engine.inits
     assert await inside.says("hostname") == "web-1"
     hosts = [line.split() for line in (await inside.says("cat /etc/hosts")).splitlines()]
     assert ["10.9.8.7", "db.local"] in hosts
-    network = await engine.told(f"/networks/ring_{engine_space.namespace}")
-    (gateway,) = [address for address, name, *_ in hosts if name == "host.local"]
-    assert gateway in json.dumps(network["IPAM"])
+    assert [await engine.gateway(engine_space.namespace), "host.local"] in hosts
 
 
 async def test_on_the_hosts_network_with_a_file_in_a_read_only_root(
-    engine_space: Space, engine: DockerOutside, tmp_path: Path
+    engine_space: Space, engine: EngineOutside, tmp_path: Path
 ) -> None:
     wanted = await order(
         engine_space,
@@ -171,7 +171,7 @@ async def test_on_the_hosts_network_with_a_file_in_a_read_only_root(
 
 
 async def test_a_seccomp_profile_is_in_force(
-    engine_space: Space, engine: DockerOutside, tmp_path: Path
+    engine_space: Space, engine: EngineOutside, tmp_path: Path
 ) -> None:
     profile = tmp_path / "no-mkdir.json"
     denied = {"names": ["mkdir", "mkdirat"], "action": "SCMP_ACT_ERRNO"}
@@ -187,11 +187,12 @@ async def test_a_seccomp_profile_is_in_force(
     assert told["default"] == ("2", "made")
 
 
-async def test_a_privileged_one(engine_space: Space, engine: DockerOutside) -> None:
+async def test_a_privileged_one(engine_space: Space, engine: EngineOutside) -> None:
     wanted = await order(engine_space, config={"user": {"id": 0, "privileged": True}})
     created = await engine_space.runtime.create(wanted)
     inside = Inside(engine, created.id)
-    assert (await inside.seen())["HostConfig"]["Privileged"] is True
+    if isinstance(engine, DockerOutside):
+        assert (await engine.inspected(created.id))["HostConfig"]["Privileged"] is True
     try:
         await engine_space.runtime.start(created.id)
     except RuntimeFailure as refused:
@@ -233,11 +234,11 @@ async def test_what_the_host_does_not_have_is_named_and_never_left_out(
 
 
 async def test_what_depends_on_a_module_is_promised_where_the_engine_has_it(
-    engine_space: Space, engine: DockerOutside
+    served_space: Space, served: DockerOutside
 ) -> None:
-    await engine_space.runtime.ping()
-    options = engine_space.runtime.capabilities().options
-    told = str((await engine.told("/info"))["SecurityOptions"])
+    await served_space.runtime.ping()
+    options = served_space.runtime.capabilities().options
+    told = str((await served.told("/info"))["SecurityOptions"])
     for module in ("apparmor", "selinux"):
         assert (f"security.{module}" in options) is (f"name={module}" in told)
 

@@ -10,28 +10,26 @@ import pytest
 
 from ring.network import taken
 from ring.network.pools import Pools
-from ring.runtimes.docker import open_runtime
 
 if TYPE_CHECKING:
-    from tests.contract.outside import DockerOutside
+    from tests.contract.engines import EngineOutside
     from tests.contract.space import Space
 
 pytestmark = [pytest.mark.anyio, pytest.mark.engine]
 
 
 async def test_each_namespace_gets_the_next_that_is_free(
-    engine_space: Space, engine: DockerOutside
+    engine_space: Space, engine: EngineOutside
 ) -> None:
     pool = IPv4Network(f"10.99.{random.randrange(256)}.0/24")
     pools = Pools(pool=pool, prefix=28, is_preferred=True)
-    runtime = open_runtime({"host": engine.host, "pools": pools})
+    runtime = engine.with_pools(pools)
     other = f"{engine_space.namespace}x"
     try:
         found = []
         for namespace in (engine_space.namespace, other):
             await runtime.ensure_network(namespace)
-            network = await engine.told(f"/networks/ring_{namespace}")
-            found.append(network["IPAM"]["Config"][0]["Subnet"])  # type: ignore[index]  # as the engine tells it
+            found.append(await engine.subnet(namespace))
         free = pool.subnets(new_prefix=28)
         assert found == [str(next(free)), str(next(free))]
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from ring.core.model.observed import Instance
     from ring.engine.probing.probed import Probed
-    from tests.contract.outside import DockerOutside
+    from tests.contract.engines import EngineOutside
     from tests.contract.space import Space
 
 pytestmark = [pytest.mark.anyio, pytest.mark.engine]
@@ -32,7 +32,7 @@ async def nothing_mounted(row: Deployment, instance: Instance) -> tuple[str, ...
 
 
 @pytest.fixture
-async def probes(engine: DockerOutside) -> AsyncIterator[Probes]:
+async def probes(engine: EngineOutside) -> AsyncIterator[Probes]:
     one = Probes({engine.runtime.name: engine.runtime}, nothing_mounted)
     yield one
     await one.close()
@@ -113,7 +113,7 @@ async def test_a_command(engine_space: Space, probes: Probes, command: str, mess
 
 
 async def test_a_command_that_takes_too_long(
-    engine_space: Space, engine: DockerOutside, probes: Probes
+    engine_space: Space, engine: EngineOutside, probes: Probes
 ) -> None:
     instance = await engine_space.running(await engine_space.order(command=UNTIL_TOLD))
     loop = asyncio.get_running_loop()

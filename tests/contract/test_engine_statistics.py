@@ -11,11 +11,10 @@ import os
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
-from ring.clock import parse_rfc3339
 from ring.core.model.spec import Quantities, Resources
 from ring.engine.sampling.machine import Machine
 from ring.engine.sampling.sampler import Sampler
@@ -26,8 +25,9 @@ if TYPE_CHECKING:
     from ring.core.model.observed import Instance
     from ring.core.model.usage import Usage
     from ring.engine.sampling.machine import Place
-    from tests.contract.outside import DockerOutside
+    from tests.contract.engines import EngineOutside
     from tests.contract.space import Space
+    from tests.contract.statistics import Told
 
 pytestmark = [pytest.mark.anyio, pytest.mark.engine]
 
@@ -67,49 +67,6 @@ SERVING = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Told:
-    """What the engine's call says."""
-
-    cpu_ns: int
-    passed_ns: float
-    """On one processor, since some moment, by what the engine's own command takes for time."""
-    memory_bytes: int
-    """See Charged: engines differ in what they count."""
-    limit_bytes: int
-    rx_bytes: int
-    tx_bytes: int
-    rx_packets: int
-    tx_packets: int
-    read_bytes: int
-    written_bytes: int
-    pids: int
-
-
-async def told(engine: DockerOutside, instance: Instance) -> Told:
-    answer: Any = await engine.told(f"/containers/{instance.id}/stats", {"stream": "false"})
-    cpu, memory = answer["cpu_stats"], answer["memory_stats"]
-    networks = answer.get("networks", {}).values()
-    disk = answer["blkio_stats"]["io_service_bytes_recursive"] or []
-    return Told(
-        cpu_ns=cpu["cpu_usage"]["total_usage"],
-        passed_ns=(
-            cpu["system_cpu_usage"] / cpu["online_cpus"]
-            if engine.tells_idle_time
-            else parse_rfc3339(answer["read"]).timestamp() * 1e9
-        ),
-        memory_bytes=memory["usage"],
-        limit_bytes=memory["limit"],
-        rx_bytes=sum(one["rx_bytes"] for one in networks),
-        tx_bytes=sum(one["tx_bytes"] for one in networks),
-        rx_packets=sum(one["rx_packets"] for one in networks),
-        tx_packets=sum(one["tx_packets"] for one in networks),
-        read_bytes=sum(one["value"] for one in disk if one["op"].lower() == "read"),
-        written_bytes=sum(one["value"] for one in disk if one["op"].lower() == "write"),
-        pids=answer["pids_stats"]["current"],
-    )
-
-
 def share(before: Told, after: Told) -> float:
     """Per cent of a core, as an engine's own command reckons it."""
     return (after.cpu_ns - before.cpu_ns) / (after.passed_ns - before.passed_ns) * 100
@@ -133,12 +90,12 @@ class Looking:
     async def usage(self) -> Usage:
         return (await self._sampler.take([await self.place()]))[self._instance.id]
 
-    async def between(self, engine: DockerOutside) -> tuple[Told, Usage, Told]:
-        before = await told(engine, self._instance)
-        return before, await self.usage(), await told(engine, self._instance)
+    async def between(self, engine: EngineOutside) -> tuple[Told, Usage, Told]:
+        before = await engine.statistics(self._instance.id)
+        return before, await self.usage(), await engine.statistics(self._instance.id)
 
 
-async def test_processor_time(engine: DockerOutside, engine_space: Space) -> None:
+async def test_processor_time(engine: EngineOutside, engine_space: Space) -> None:
     """Of loops that get no more than they would on a busy machine, too: what others do meanwhile
     changes nothing, and no two looks are at one moment."""
 
@@ -152,12 +109,12 @@ async def test_processor_time(engine: DockerOutside, engine_space: Space) -> Non
     assert 1 < third < 30 + POINTS
 
 
-async def _worked(engine: DockerOutside, space: Space, instance: Instance) -> float:
+async def _worked(engine: EngineOutside, space: Space, instance: Instance) -> float:
     """Per cent, which the engine and the process itself have told as well."""
     looking = Looking(space, instance)
     process = Path(f"{(await looking.place()).folder}/stat")
     await looking.usage()
-    before = await told(engine, instance)
+    before = await engine.statistics(instance.id)
     await looking.usage()
     worked_s = _processor_s(process)
 
@@ -165,7 +122,7 @@ async def _worked(engine: DockerOutside, space: Space, instance: Instance) -> fl
         return _processor_s(process) - worked_s >= WORKED_S
 
     await eventually(has_worked, 60)
-    after = await told(engine, instance)
+    after = await engine.statistics(instance.id)
     found = (await looking.usage()).cpu_percent
     assert found == pytest.approx(share(before, after), abs=POINTS)
     return found
@@ -177,7 +134,7 @@ def _processor_s(process: Path) -> float:
     return (int(words[11]) + int(words[12])) / os.sysconf("SC_CLK_TCK")
 
 
-async def test_memory_disk_and_pids(engine: DockerOutside, engine_space: Space) -> None:
+async def test_memory_disk_and_pids(engine: EngineOutside, engine_space: Space) -> None:
     limits = Resources(limits=Quantities(memory="128Mi"))
     order = await engine_space.order(command=HOLDING, resources=limits)
     instance = await engine_space.running(order)
@@ -188,7 +145,7 @@ async def test_memory_disk_and_pids(engine: DockerOutside, engine_space: Space) 
         return code == 0
 
     await eventually(holds, 30)
-    is_counted = _count_disk(await _upper(engine, instance), await looking.place())
+    is_counted = _count_disk(await engine.upper(instance.id), await looking.place())
     for load in (DIRECT, CACHED):
         code, output = await engine.run(instance.id, "sh", "-c", load)
         assert code == 0, output
@@ -207,8 +164,7 @@ async def test_memory_disk_and_pids(engine: DockerOutside, engine_space: Space) 
         assert DIRECT_BYTES <= found.read_bytes < 2 * DIRECT_BYTES
         assert found.written_bytes >= DIRECT_BYTES
     assert found.pids == after.pids == 2 + SLEEPERS
-    settings: Any = (await engine.told(f"/containers/{instance.id}/json"))["HostConfig"]
-    assert found.pids_limit == (settings["PidsLimit"] or 0)
+    assert found.pids_limit == await engine.pids_limit(instance.id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,7 +179,7 @@ class Charged:
     """Of no file."""
 
 
-async def _charged(engine: DockerOutside, instance: Instance) -> Charged:
+async def _charged(engine: EngineOutside, instance: Instance) -> Charged:
     """Nobody's word but the kernel's, which shows the instance its own group alone."""
     script = (
         "cd /sys/fs/cgroup; if [ -d memory ]; then cd memory; cat memory.usage_in_bytes; "
@@ -237,12 +193,6 @@ async def _charged(engine: DockerOutside, instance: Instance) -> Charged:
         anonymous = figures["total_active_anon"] + figures["total_inactive_anon"]
         return Charged(int(used), figures["total_inactive_file"], anonymous)
     return Charged(int(used), figures["inactive_file"], figures["anon"])
-
-
-async def _upper(engine: DockerOutside, instance: Instance) -> Path:
-    """Where what the instance writes is kept."""
-    driver: Any = (await engine.told(f"/containers/{instance.id}/json"))["GraphDriver"]
-    return Path(driver["Data"]["UpperDir"])
 
 
 def _count_disk(upper: Path, place: Place) -> bool:
@@ -263,21 +213,18 @@ def _count_disk(upper: Path, place: Place) -> bool:
     return True
 
 
-async def test_network(engine: DockerOutside, engine_space: Space) -> None:
+async def test_network(engine: EngineOutside, engine_space: Space) -> None:
     server = await engine_space.running(await engine_space.order(command=SERVING))
     client = await engine_space.running()
-    second = engine_space.sibling(namespace=f"{engine_space.namespace}b")
-    await second.runtime.ensure_network(second.namespace)
+    both = (server.id, client.id)
+    second = f"{engine_space.namespace}b"
+    await engine.joins(both, second)
     try:
-        for one in (server, client):
-            joining = {"Container": one.id}
-            path = f"/networks/ring_{second.namespace}/connect"
-            status, text = await engine.ask("POST", path, body=joining)
-            assert status == 200, text
         await _fetched(engine, server, "127.0.0.1")
-        told_of: Any = await engine.told(f"/containers/{server.id}/json")
-        for network in told_of["NetworkSettings"]["Networks"].values():
-            await _fetched(engine, client, network["IPAddress"])
+        addresses = await engine.addresses(server.id)
+        assert len(addresses) == 2
+        for address in addresses:
+            await _fetched(engine, client, address)
 
         sent, received = await asyncio.gather(
             *(Looking(engine_space, one).between(engine) for one in (server, client))
@@ -289,9 +236,7 @@ async def test_network(engine: DockerOutside, engine_space: Space) -> None:
         for before, found, after in (sent, received):
             _is_between(before, found, after)
     finally:
-        for one in (server, client):
-            await engine.detaches(one.id, second.namespace)
-        await engine.clean(second.namespace)
+        await engine.leaves(both, second)
 
 
 def _is_between(before: Told, found: Usage, after: Told) -> None:
@@ -307,7 +252,7 @@ def _is_between(before: Told, found: Usage, after: Told) -> None:
         assert before.tx_packets <= found.tx_packets <= after.tx_packets
 
 
-async def _fetched(engine: DockerOutside, instance: Instance, address: str) -> None:
+async def _fetched(engine: EngineOutside, instance: Instance, address: str) -> None:
     """The whole file, once the server is up."""
 
     async def is_here() -> bool:

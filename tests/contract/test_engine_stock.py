@@ -18,6 +18,7 @@ from tests.contract.test_engine_images import Repository
 from tests.e2e.proxy import EngineProxy, Fate
 
 if TYPE_CHECKING:
+    from tests.contract.engines import EngineOutside
     from tests.contract.outside import DockerOutside
     from tests.contract.space import Space
 
@@ -25,7 +26,7 @@ pytestmark = [pytest.mark.anyio, pytest.mark.engine]
 
 
 async def test_an_image_from_its_pull_to_its_end(
-    engine: DockerOutside, engine_space: Space
+    engine: EngineOutside, engine_space: Space
 ) -> None:
     runtime = engine.runtime
     assert isinstance(runtime, Stock)
@@ -50,11 +51,10 @@ async def test_an_image_from_its_pull_to_its_end(
     keepers = [each for each in await runtime.holders() if each.image_id == held.id]
     assert [each.name for each in keepers] == [order.name]
     assert f"ring_{engine_space.namespace}" in keepers[0].networks
-    with pytest.raises(RuntimeFailure, match="used by"):
+    with pytest.raises(RuntimeFailure, match=r"used by|is made of it"):
         await runtime.remove_image(held.id, held.names)
     await runtime.remove(created.id)
-    query = {"repo": f"{repository.path}-two", "tag": "1"}
-    assert (await engine.ask("POST", f"/images/{held.id}/tag", query))[0] == 201
+    await engine.tags(held.id, f"{repository.path}-two:1")
     with pytest.raises(RuntimeFailure, match=r"it is also .*-two:1"):
         await runtime.remove_image(held.id, held.names)
     (renamed,) = [image for image in await runtime.images() if image.id == first.id]
@@ -99,7 +99,7 @@ async def test_what_somebody_else_pulled_meanwhile_is_theirs(
     await repository.forget()
 
 
-async def test_the_data_is_on_this_machine(engine: DockerOutside) -> None:
+async def test_the_data_is_on_this_machine(engine: EngineOutside) -> None:
     runtime = engine.runtime
     assert isinstance(runtime, Stock)
     directory = await runtime.data_directory()

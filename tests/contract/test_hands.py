@@ -71,6 +71,8 @@ async def test_a_paused_instance_can_be_stopped_and_removed(
 async def test_a_renamed_instance_is_the_same_one_under_another_name(
     space: Space, outside: Outside, runtime: Runtime
 ) -> None:
+    if not outside.renames_instances:
+        pytest.skip("an instance's id is its name there, and for ever")
     instance = await space.running()
     name = InstanceName(f"{instance.name}-renamed")
     await outside.renames(instance.id, name)

@@ -82,6 +82,8 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_response(status)
         if realm:
             self.send_header("WWW-Authenticate", realm)
+        if status is HTTPStatus.TOO_MANY_REQUESTS:
+            self.send_header("Retry-After", "7")  # the answer to a HEAD has no words
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(content)))
         self.end_headers()

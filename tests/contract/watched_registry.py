@@ -19,6 +19,12 @@ class WatchedRegistry:
         self.registry = registry
         self.asked: list[tuple[str, str]] = []
         """Method and path, without the greetings: `("HEAD", "/v2/app/manifests/1")`."""
+        self.challenge = ""
+        """What whoever comes without `authorization` is told to bring; empty: nothing."""
+        self.authorization = ""
+        self.gate = threading.Event()
+        """While it is not set, what is asked for is written down and waits."""
+        self.gate.set()
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), partial(_Handler, self))
         self.address = f"127.0.0.1:{self._server.server_address[1]}"
         self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
@@ -38,6 +44,16 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         if self.path != "/v2/":
             self._watched.asked.append((self.command, self.path))
+            self._watched.gate.wait(30)
+        if (
+            self._watched.challenge
+            and self.headers.get("Authorization") != self._watched.authorization
+        ):
+            self.send_response(401)
+            self.send_header("WWW-Authenticate", self._watched.challenge)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+            return
         accepted = {"Accept": ", ".join(self.headers.get_all("Accept", []))}
         with closing(http.client.HTTPConnection(self._watched.registry)) as far:
             far.request(self.command, self.path, headers=accepted)

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import socket
+import threading
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -191,32 +194,59 @@ def test_podman_of_a_user(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_containerd(machine: Machine) -> None:
-    machine.write(CONTAINERD + "socket = 'no.sock'\n")
+    machine.write(CONTAINERD + "socket = '/nonexistent/no.sock'\n")
     machine.environ["CNI_PATH"] = "/cni"
     found = lines(machine.groups()["containerd"])
-    assert not any(
-        found[name][0] for name in ("socket", "CNI plugins", "CNI rules", "runc shim", "adapter")
-    )
-    assert found["socket"][1] == "no.sock: no such file or directory"
+    assert not any(found[name][0] for name in ("socket", "CNI plugins", "runc shim", "iptables"))
+    assert found["socket"][1].startswith("/nonexistent/no.sock: the engine at unix:///nonexistent/")
     assert "bridge, host-local, loopback not found in /cni" in found["CNI plugins"][1]
     assert "containerd-shim-runc-v2, runc" in found["runc shim"][1]
     for name in ("bridge", "host-local", "loopback"):
         machine.file(f"/cni/{name}", mode=0o755)
-    for name in ("containerd-shim-runc-v2", "runc", "nft"):
+    for name in ("containerd-shim-runc-v2", "runc", "nft", "iptables"):
         machine.program(name)
     found = lines(machine.groups()["containerd"])
-    assert all(found[name][0] for name in ("CNI plugins", "CNI rules", "runc shim", "nft"))
-    assert "nft does the same" in found["CNI rules"][1]
+    assert all(
+        found[name][0] for name in ("CNI plugins", "CNI rules", "runc shim", "nft", "iptables")
+    )
+    assert "Ring relays published ports itself, so programs do not see" in found["CNI rules"][1]
     machine.file("/cni/portmap", mode=0o755)
     machine.file("/cni/firewall", mode=0o755)
     assert machine.check("containerd", "CNI rules").detail == "portmap, firewall in /cni"
 
 
-def test_containerd_is_there_and_cannot_be_asked(machine: Machine) -> None:
-    machine.write(CONTAINERD + "socket = 'x.sock'\n")
+def test_what_is_no_containerd_is_told(machine: Machine) -> None:
+    path = Path.cwd() / "x.sock"
+    machine.write(CONTAINERD + f"socket = '{path}'\n")
     with socket.socket(socket.AF_UNIX) as listening:
         listening.bind("x.sock")
         listening.listen()
+        threading.Thread(target=_hang_up, args=(listening,), daemon=True).start()
         check = machine.check("containerd", "socket")
     assert not check.ok
-    assert "it is there, but this version of Ring cannot ask" in check.detail
+    assert check.detail.startswith(f"{path}: the engine at unix://{path} is not available")
+
+
+def _hang_up(listening: socket.socket) -> None:
+    with contextlib.suppress(OSError):
+        while True:
+            listening.accept()[0].close()
+
+
+def test_a_kubernetes_keeps_its_network(machine: Machine) -> None:
+    machine.write(CONTAINERD)
+    assert machine.check("containerd", "Kubernetes").detail == "none on this machine"
+    machine.file("/etc/cni/net.d/10-flannel.conflist", "{}")
+    check = machine.check("containerd", "Kubernetes")
+    assert check.ok
+    assert "networks of Ring are not configured in its folder" in check.detail
+    machine.write(CONTAINERD + "cni_conf_dir = '/etc/cni/net.d'\n")
+    machine.file("/etc/cni/net.d/99-ring_shop.conflist", "{}")
+    check = machine.check("containerd", "Kubernetes")
+    assert check.ok
+    assert "its network stays the first in /etc/cni/net.d" in check.detail
+    machine.file("/etc/rancher/k3s/x", "")
+    (machine.base / "root/etc/cni/net.d/10-flannel.conflist").unlink()
+    check = machine.check("containerd", "Kubernetes")
+    assert not check.ok
+    assert "set cni_conf_dir" in check.detail

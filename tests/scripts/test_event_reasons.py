@@ -8,14 +8,14 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from ring.core.model.failures import TREATMENT, FailureClass
-from ring.runtimes.shortcomings import NO_ISOLATION, NO_NAMES
+from ring.runtimes.shortcomings import NO_ISOLATION, NO_NAMES, PORTS_RELAYED
 from scripts import docs
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 SOURCES = docs.ROOT / "src" / "ring"
-OF_NETWORKS = dict.fromkeys((NO_ISOLATION, NO_NAMES), "warning")
+OF_NETWORKS = dict.fromkeys((NO_ISOLATION, NO_NAMES, PORTS_RELAYED), "warning")
 ROW = re.compile(r"\| (`[a-z_`, ]+`) \| ([a-z, ]+) \|")
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from ring.settings.places import (
-    cni_directory,
+    cni_path,
     docker_logins,
     engine_certificates,
     helper_environment,
@@ -72,14 +72,9 @@ def test_where_the_certificates_for_an_engine_are(
     assert engine_certificates(environ) == folder
 
 
-def test_the_cni_directory(tmp_path: Path) -> None:
-    assert cni_directory([], {"CNI_PATH": "/named"}, root=tmp_path) == "/named"
-    assert cni_directory(["/a", "/b"], {"CNI_PATH": " "}, root=tmp_path) == "/a"
-    assert cni_directory([], {}, root=tmp_path) == "/opt/cni/bin"
-    program(tmp_path, "/usr/libexec/cni/bridge")
-    assert cni_directory([], {}, root=tmp_path) == "/usr/libexec/cni"
-    program(tmp_path, "/b/bridge")
-    assert cni_directory(["/a", "/b"], {}, root=tmp_path) == "/b"
+def test_the_path_of_cni() -> None:
+    assert cni_path({"CNI_PATH": " /named:/other "}) == "/named:/other"
+    assert cni_path({}) == ""
 
 
 def test_virtiofsd(tmp_path: Path) -> None:

@@ -10,10 +10,13 @@ from typing import TYPE_CHECKING
 from ring.core.errors import RingError
 from ring.doctor.host import cgroups, nft
 from ring.doctor.report import Check, Probe, failed, passed, quick
-from ring.settings.places import cni_directory, podman_host
+from ring.network.cni import plugins
+from ring.network.taken import CNI_CONF_DIR, kubernetes_sign
+from ring.settings.places import cni_path, podman_host
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
     from ring.doctor.host import Host
     from ring.runtimes.docker.adapter import DockerRuntime
@@ -120,6 +123,14 @@ async def _notices(runtime: DockerRuntime) -> tuple[str, ...]:
         return ()
 
 
+def listed(directory: Path) -> list[Path]:
+    """Empty where it cannot be read."""
+    try:
+        return list(directory.iterdir())
+    except OSError:
+        return []
+
+
 def _user() -> str:
     try:
         return pwd.getpwuid(os.getuid()).pw_name
@@ -155,51 +166,85 @@ def containerd(host: Host, options: Mapping[str, object]) -> tuple[Probe, ...]:
     listed = options.get("cni_bin_dirs")
     written = [str(item) for item in listed] if isinstance(listed, list) else []
     return (
-        Probe("socket", lambda: _containerd_socket(host, path)),
+        Probe("socket", lambda: _containerd_socket(path, options)),
         quick("CNI plugins", lambda: _plugins(host, written)),
         quick("CNI rules", lambda: _rule_plugins(host, written)),
         quick("runc shim", lambda: _shim(host)),
+        quick("iptables", lambda: _iptables(host)),
+        quick("Kubernetes", lambda: _kubernetes(host, options)),
         *_common(host),
     )
 
 
-async def _containerd_socket(host: Host, path: str) -> Check:
+async def _containerd_socket(path: str, options: Mapping[str, object]) -> Check:
+    from ring.runtimes.containerd.adapter import from_options
+
     try:
-        _, writer = await asyncio.open_unix_connection(os.fspath(host.at(path)))
-    except OSError as error:
-        return failed("socket", f"{path}: {(error.strerror or str(error)).lower()}")
-    writer.close()
+        runtime = from_options(options)
+        try:
+            return passed("socket", f"{await runtime.version()} at {runtime.location}")
+        finally:
+            await runtime.close()
+    except RingError as error:
+        return failed("socket", f"{path}: {error.message}")
+
+
+def _kubernetes(host: Host, options: Mapping[str, object]) -> Check:
+    """Whose the network is that a Kubernetes gives its pods: the first file's of CNI's folder."""
+    sign = kubernetes_sign(host.at)
+    if sign is None:
+        return passed("Kubernetes", "none on this machine")
+    written = str(options.get("cni_conf_dir") or "").strip()
+    if not written or os.path.normpath(written) != CNI_CONF_DIR:
+        return passed(
+            "Kubernetes", f"{sign}: new networks of Ring are not configured in its folder"
+        )
+    first = next(iter(sorted(path.name for path in listed(host.at(written)))), "")
+    if first.startswith("99-ring_"):
+        return failed(
+            "Kubernetes",
+            f"{sign}: pods would get the network {first}, the first in {written}; set cni_conf_dir "
+            "in [server.runtime.containerd] to another folder",
+        )
+    return passed("Kubernetes", f"{sign}: its network stays the first in {written}")
+
+
+def _iptables(host: Host) -> Check:
+    if host.which("iptables"):
+        return passed("iptables", str(host.which("iptables")))
     return failed(
-        "socket", f"{path}: it is there, but this version of Ring cannot ask containerd anything"
+        "iptables",
+        "not found in PATH: namespaces are not kept apart, and nothing reaches the outside; "
+        "install the package iptables",
     )
 
 
-def _missing(host: Host, directory: str, names: tuple[str, ...]) -> list[str]:
-    return [name for name in names if not os.access(host.at(directory) / name, os.X_OK)]
-
-
 def _plugins(host: Host, written: list[str]) -> Check:
-    directory = cni_directory(written, host.environ, root=host.root)
-    if missing := _missing(host, directory, NEEDED_PLUGINS):
+    places = plugins.directories(written, cni_path(host.environ), host.at)
+    if missing := plugins.missing(NEEDED_PLUGINS, places, host.at):
         return failed(
             "CNI plugins",
-            f"{', '.join(missing)} not found in {directory}: install the package "
-            "containernetworking-plugins, or set CNI_PATH",
+            f"{', '.join(missing)} not found in {', '.join(places)}: install the package "
+            f"{plugins.PACKAGE}, or set CNI_PATH",
         )
-    return passed("CNI plugins", f"{', '.join(NEEDED_PLUGINS)} in {directory}")
+    return passed("CNI plugins", f"{', '.join(NEEDED_PLUGINS)} in {', '.join(places)}")
 
 
 def _rule_plugins(host: Host, written: list[str]) -> Check:
-    directory = cni_directory(written, host.environ, root=host.root)
-    missing = _missing(host, directory, RULE_PLUGINS)
+    places = plugins.directories(written, cni_path(host.environ), host.at)
+    missing = plugins.missing(RULE_PLUGINS, places, host.at)
     if not missing:
-        return passed("CNI rules", f"{', '.join(RULE_PLUGINS)} in {directory}")
-    if host.which("nft"):
-        return passed("CNI rules", f"{', '.join(missing)} not found: nft does the same")
-    return failed(
+        return passed("CNI rules", f"{', '.join(RULE_PLUGINS)} in {', '.join(places)}")
+    without = {
+        "portmap": "Ring relays published ports itself, so programs do not see their clients' "
+        "addresses",
+        "firewall": "rules of Ring's own keep namespaces apart",
+    }
+    return passed(
         "CNI rules",
-        f"neither {', '.join(missing)} in {directory} nor nft: published ports are unreachable; "
-        "install the package containernetworking-plugins or nftables",
+        f"{', '.join(missing)} not found in {', '.join(places)}: "
+        f"{'; '.join(without[name] for name in missing)}; install the package {plugins.PACKAGE} "
+        "of version 1.1 or newer",
     )
 
 

@@ -8,11 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from ring.settings.sources import Environ
 
-CNI_DIRECTORIES = ("/opt/cni/bin", "/usr/lib/cni", "/usr/libexec/cni")
 VIRTIOFSD_PATHS = ("/usr/libexec/virtiofsd", "/usr/lib/qemu/virtiofsd")
 
 
@@ -46,13 +43,9 @@ def engine_certificates(environ: Environ) -> str | None:
     return str(Path(_home(environ)) / ".docker")
 
 
-def cni_directory(written: Sequence[str], environ: Environ, *, root: Path = Path("/")) -> str:
-    """Where the CNI plugins are: named by the variable or the table, else where `bridge` is."""
-    if named := environ.get("CNI_PATH", "").strip():
-        return named
-    candidates = tuple(written) or CNI_DIRECTORIES
-    holding = (path for path in candidates if os.access(at(root, path) / "bridge", os.X_OK))
-    return next(holding, candidates[0])
+def cni_path(environ: Environ) -> str:
+    """The directories of the CNI plugins as CNI's own tools are told them; empty: not set."""
+    return environ.get("CNI_PATH", "").strip()
 
 
 def virtiofsd_candidates(environ: Environ, *, root: Path = Path("/")) -> tuple[str, ...]:

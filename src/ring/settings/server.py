@@ -9,7 +9,7 @@ from ring.core.model.quantities import parse_duration
 from ring.settings.contexts import Context, pick_context
 from ring.settings.dashboard import DashboardSettings, dashboard
 from ring.settings.database import find_database
-from ring.settings.files import files_dir
+from ring.settings.files import files_dir, run_dir, state_dir
 from ring.settings.images import images
 from ring.settings.keys import Key, whole_number
 from ring.settings.known import unknown_keys
@@ -61,6 +61,10 @@ class ServerSettings:
     config_dir: Path
     files_dir: Path
     """Of configs and secrets that are mounted; made when the first one is."""
+    state_dir: Path
+    run_dir: Path
+    """What the runtimes keep beside the database: until it is removed, and until the machine is
+    started anew."""
     network: NetworkSettings
     images: Policy
     """When images that nobody needs are removed."""
@@ -107,6 +111,8 @@ def load_server_settings(
         make_database_dir=database.is_default,
         config_dir=config_dir(environ),
         files_dir=files_dir(environ),
+        state_dir=state_dir(environ),
+        run_dir=run_dir(environ),
         network=network(server.table("network")),
         images=images(server.table("images")),
         logs=logs(server.table("logs"), environ, warnings),

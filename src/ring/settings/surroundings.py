@@ -7,6 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from ring.settings.places import (
+    cni_path,
     docker_host,
     docker_logins,
     engine_certificates,
@@ -33,7 +34,10 @@ CERTIFICATES: Final = "environment_certs"
 """The option that holds the folder of the certificates for TLS to an engine, if the environment
 asks for it; for an engine on a socket it means nothing."""
 
-OPTIONS: Final = frozenset({HOST, LOGIN_FILES, LOGIN_ENVIRONMENT, CERTIFICATES})
+CNI_PATH: Final = "cni_path"
+"""The option that holds the directories of CNI's plugins, if the environment names some."""
+
+OPTIONS: Final = frozenset({HOST, LOGIN_FILES, LOGIN_ENVIRONMENT, CERTIFICATES, CNI_PATH})
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +48,8 @@ class Surroundings:
     """Its engine; empty where nothing tells."""
     logins: Callable[[Environ], tuple[str, ...]] | None = None
     """Files to look for registry logins in, in order; None: it pulls nothing."""
+    plugins: Callable[[Environ], str] | None = None
+    """Directories of CNI's plugins; None: its networks are none of CNI's."""
 
     def options(self, environ: Environ) -> dict[str, object]:
         """What nothing is told of is left out."""
@@ -52,6 +58,8 @@ class Surroundings:
             told[HOST] = host
         if certificates := engine_certificates(environ):
             told[CERTIFICATES] = certificates
+        if self.plugins is not None and (directories := self.plugins(environ)):
+            told[CNI_PATH] = directories
         if self.logins is not None:
             told[LOGIN_FILES] = self.logins(environ)
             told[LOGIN_ENVIRONMENT] = helper_environment(environ)
@@ -61,7 +69,7 @@ class Surroundings:
 RUNTIMES: Final[Mapping[str, Surroundings]] = {
     "docker": Surroundings(logins=docker_logins),
     "podman": Surroundings(partial(podman_host, ""), podman_logins),
-    "containerd": Surroundings(logins=docker_logins),
+    "containerd": Surroundings(logins=docker_logins, plugins=cni_path),
     "cloud-hypervisor": Surroundings(),
     "firecracker": Surroundings(),
 }
