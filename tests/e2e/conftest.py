@@ -11,6 +11,7 @@ import pytest
 
 from tests.contract.outside import missing, required
 from tests.e2e import homes, receivers
+from tests.e2e.containerd import Containerd
 from tests.e2e.engine import OwnEngine
 from tests.e2e.outside import Docker, Podman
 from tests.e2e.proxy import EngineProxy
@@ -127,17 +128,24 @@ def namespaces(docker: Docker) -> Iterator[tuple[str, str]]:
 
 @pytest.fixture
 def runtime(request: pytest.FixtureRequest) -> str:
-    """Docker, unless the test is marked to be told of others as well: see `both.ON_BOTH`."""
+    """Docker, unless the test is marked to be told of others as well: see `both`."""
     return str(getattr(request, "param", "docker"))
 
 
 @pytest.fixture
-def engine(runtime: str, docker: Docker, namespaces: tuple[str, str]) -> Iterator[Docker]:
+def engine(
+    runtime: str, docker: Docker, namespaces: tuple[str, str], tmp_path: Path
+) -> Iterator[Docker]:
     """What this runtime drives; what is made there is removed at the end."""
-    if runtime == "docker":
-        yield docker
-        return
-    one = Podman(required("RING_TEST_PODMAN_HOST", "a Podman service"))
+    match runtime:
+        case "docker":
+            yield docker
+            return
+        case "podman":
+            one: Docker = Podman(required("RING_TEST_PODMAN_HOST", "a Podman service"))
+        case _:
+            socket = Path(required("RING_TEST_CONTAINERD", "a containerd"))
+            one = Containerd(socket, docker, tmp_path)
     yield one
     for name in namespaces:
         one.clean(name)

@@ -45,6 +45,7 @@ class Happening:
     at: float
     """Seconds of the epoch, by the engine's clock."""
     deployment_id: str
+    instance: str = ""
 
 
 class _UnixConnection(http.client.HTTPConnection):
@@ -82,6 +83,7 @@ class Watch:
                 labels["ring.name"],
                 told["timeNano"] / 1e9,
                 labels["ring_deployment"],
+                labels["ring.instance"],
             )
             # Podman (seen with 4.3) now and then tells again what it has told before.
             if happening not in self._noted:
@@ -106,6 +108,8 @@ class Docker:
 
     tells_layer_sizes = True
     """While it pulls."""
+    tells_removals = True
+    """Before the kill that a forced one begins with; else that is a crash like any other."""
     digests_of_variants = False
     """What it makes of another image has a digest, and not an id alone."""
     no_command = "[Nn]o command specified"
@@ -171,6 +175,10 @@ class Docker:
     def inspect(self, container_id: str) -> Any:
         return self.told("GET", f"/containers/{container_id}/json")
 
+    def made(self, container_id: str) -> str:
+        """When it was."""
+        return str(self.inspect(container_id)["Created"])
+
     def started(self, container_id: str) -> str:
         """When it was started last."""
         return str(self.inspect(container_id)["State"]["StartedAt"])
@@ -202,15 +210,41 @@ class Docker:
         """`docker commit`: an image of a container, with its labels."""
         self.told("POST", "/commit", {"container": container_id, "repo": image}, {})
 
+    def is_running(self, container_id: str) -> bool:
+        return self.inspect(container_id)["State"]["Running"] is True
+
+    def is_on_host_network(self, container_id: str) -> bool:
+        """And on no other."""
+        seen = self.inspect(container_id)
+        # Docker counts the host's own among them, Podman does not.
+        networks = {*seen["NetworkSettings"]["Networks"]} - {"host"}
+        return seen["HostConfig"]["NetworkMode"] == "host" and not networks
+
     def start(self, container_id: str) -> None:
         self.told("POST", f"/containers/{container_id}/start")
 
     def stop(self, container_id: str) -> None:
         self.told("POST", f"/containers/{container_id}/stop")
 
-    def remove(self, container_id: str) -> None:
+    def remove(self, container_id: str, *, volumes: bool = True) -> None:
         """`docker rm -f -v`; one that is gone already is fine."""
-        self.ask("DELETE", f"/containers/{container_id}", {"force": "1", "v": "1"})
+        self.ask("DELETE", f"/containers/{container_id}", {"force": "1", "v": f"{volumes:d}"})
+
+    def pause(self, container_id: str) -> None:
+        self.told("POST", f"/containers/{container_id}/pause")
+
+    def unpause(self, container_id: str) -> None:
+        self.told("POST", f"/containers/{container_id}/unpause")
+
+    def disconnect(self, container_id: str, namespace: str) -> None:
+        """From the namespace's network."""
+        order = {"Container": container_id, "Force": True}
+        status, said = self.ask("POST", f"/networks/ring_{namespace}/disconnect", body=order)
+        assert status == 200, said  # Podman says so in no JSON
+
+    def remove_network(self, namespace: str) -> None:
+        """Nothing is on it any more."""
+        self.told("DELETE", f"/networks/ring_{namespace}")
 
     def run(self, container_id: str, *argv: str, user: str = "") -> tuple[int, str]:
         """Exit code and output of a command inside a container, as the image's user by default."""
@@ -225,7 +259,7 @@ class Docker:
         _, output = self.ask("POST", f"/exec/{made}/start", body={"Detach": False, "Tty": True})
         code = self.told("GET", f"/exec/{made}/json")["ExitCode"]
         assert isinstance(code, int)
-        return code, output.decode()
+        return code, output.decode().replace("\r\n", "\n")
 
     # the rest
     def watch(self, namespace: str) -> Watch:
@@ -240,6 +274,28 @@ class Docker:
         filters = json.dumps({"label": [f"ring.namespace={namespace}"]})
         found: list[dict[str, Any]] = self.told("GET", "/volumes", {"filters": filters})["Volumes"]
         return found or []
+
+    def anonymous_volumes(self, container_id: str) -> set[str]:
+        """Their names."""
+        mounts = self.inspect(container_id)["Mounts"]
+        return {mount["Name"] for mount in mounts if mount["Type"] == "volume"}
+
+    def has_volume(self, name: str) -> bool:
+        status, _ = self.ask("GET", f"/volumes/{name}")
+        return status == 200
+
+    def remove_volume(self, name: str) -> None:
+        self.told("DELETE", f"/volumes/{name}")
+
+    # images
+    @property
+    def builder(self) -> Docker:
+        """Where images are made that go to a registry."""
+        return self
+
+    def import_image(self, tag: str, content: bytes, change: str = "") -> str:
+        """Tags an image of one layer, from a tar; `change` is a line of a Dockerfile. Its id."""
+        return engines.import_image(self.host, tag, content, change)
 
     def variant(self, image: str, repository: str, mark: str) -> str:
         """Tags a new image `repository:1`, like another but for a label; its id."""

@@ -120,8 +120,7 @@ class Ring:
             f"interval = {interval_s}\n"
             f"[server.runtime.{runtime}]\n"
             "enabled = true\n"
-            f"optional = {str(optional).lower()}\n"
-            f'host = "{docker_host}"\n'
+            f"optional = {str(optional).lower()}\n" + _way_to(runtime, docker_host)
         )
 
     # the server
@@ -222,6 +221,15 @@ class Ring:
             answer = connection.getresponse()
             text = answer.read()
             return answer.status, json.loads(text) if text else None
+
+
+def _way_to(runtime: str, host: str) -> str:
+    """Lines of its table. All servers on one containerd have the folder of its networks in common,
+    as they have on a machine of their own."""
+    if runtime != "containerd":
+        return f'host = "{host}"\n'
+    socket = Path(host.removeprefix("unix://"))
+    return f'socket = "{socket}"\ncni_conf_dir = "{socket.parent / "cni"}"\n'
 
 
 def program() -> list[str]:

@@ -29,10 +29,11 @@ STUBBORN = ("sh", "-c", "trap '' TERM; while :; do sleep 3600; done")
 WEB = (
     "sh",
     "-c",
-    "mkdir /www; hostname >/www/index.html; httpd -p 80 -h /www; "
+    "mkdir /www; echo ${RING_INSTANCE} >/www/index.html; httpd -p 80 -h /www; "
     "trap 'exit 0' TERM; while :; do sleep 3600 & wait; done",
 )
-"""Answers every GET on port 80 with its host name, the first 12 characters of its id."""
+"""Answers every GET on port 80 with its instance's name, by a variable that Ring sets; in braces,
+as `ring apply` leaves it alone."""
 
 Row = dict[str, Any]
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.e2e.both import ON_BOTH
+from tests.e2e.both import ON_ALL
 from tests.e2e.polling import holds, wait_until
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ def measured(story: Story) -> object:
     return story.ring.ask("GET", f"/deployments/{story.row()['id']}/metrics"), story.account()
 
 
-@ON_BOTH
+@ON_ALL
 def test_a_deployment_below_its_minimum_goes_to_it_at_once(story: Story) -> None:
     policy = {"min": 2, "max": 4, "target_cpu": 50}
     story.applied(story.worker(replicas=1, autoscale=policy))

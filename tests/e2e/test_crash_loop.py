@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.e2e.both import ON_BOTH
+from tests.e2e.both import ON_ALL
 from tests.e2e.polling import wait_until
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.engine
 FAILING = ("sh", "-c", "exit 1")
 
 
-@ON_BOTH
+@ON_ALL
 def test_a_program_that_dies_at_once_is_never_running_and_ends_in_a_crash_loop(
     tell: Tell,
 ) -> None:
@@ -29,25 +29,21 @@ def test_a_program_that_dies_at_once_is_never_running_and_ends_in_a_crash_loop(
     began = time.time()
     story.applied(story.worker(command=FAILING))
     seen: list[str] = []
-    most = 0
 
     def is_over() -> bool:
-        nonlocal most
         seen.append(story.status())
-        most = max(most, len(story.containers()))
         return seen[-1] == "crash_loop_back_off"
 
     wait_until(is_over, 30, "the crash loop is shown")
     assert len(seen) / (time.time() - began) >= 5, "not looked often enough"
     assert set(seen) == {"creating", "crash_loop_back_off"}
-    assert most <= 5
     wait_until(lambda: not story.containers(), 5, "no container is left")
     shown = story.ring.read("deployment", "inspect", f"{story.namespace}/web")
     assert (shown["restart_count"], shown["instances"]) == (5, [])
     (limit,) = story.told("restart_limit_reached")
     assert "no further attempt is made" in limit.message
     assert len(story.told("container_crashed")) == 5
-    assert story.created() == 5
+    assert story.created() == 5, "there may be no more than five at any time"
 
 
 def test_a_program_that_has_died_can_still_be_asked_why(tell: Tell) -> None:
@@ -129,7 +125,7 @@ def test_a_crash_loop_that_is_never_tried_again_ends_with_the_next_apply(tell: T
     assert (row["restart_count"], row["revision"]) == (0, 2)
 
 
-@ON_BOTH
+@ON_ALL
 def test_a_program_that_is_not_there_is_tried_once(story: Story) -> None:
     story.applied(story.worker(command=["sh", "-c", "exit 127"]))
     story.wait_for("create_container_error")
@@ -141,7 +137,7 @@ def test_a_program_that_is_not_there_is_tried_once(story: Story) -> None:
     assert story.created() == 1
 
 
-@ON_BOTH
+@ON_ALL
 def test_a_program_that_ends_well_is_completed(story: Story) -> None:
     story.applied(story.worker(command=["sh", "-c", "exit 0"], replicas=2))
     story.wait_for("completed")
@@ -156,7 +152,7 @@ def test_a_program_that_ends_well_is_completed(story: Story) -> None:
     )
 
 
-@ON_BOTH
+@ON_ALL
 def test_a_command_that_the_engine_cannot_start_leaves_nothing(tell: Tell) -> None:
     story = tell(environment={"RING_CRASH_LOOP_RETRY": "never"})
     story.applied(story.worker(command=["/no/such/binary"]))

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.e2e.both import ON_ADAPTERS
 from tests.e2e.polling import wait_until
 
 if TYPE_CHECKING:
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.engine
 
 
+@ON_ADAPTERS
 def test_a_worker_that_runs_out_of_memory_crashes_and_says_so(tell: Tell) -> None:
     """With cgroup version 1 Podman does not know it (docs/how-to/podman.md)."""
     story = tell(environment={"RING_CRASH_LOOP_RETRY": "never"})

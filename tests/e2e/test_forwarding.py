@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.e2e.both import ON_ADAPTERS
 from tests.e2e.polling import wait_until
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ AT_ONCE = 10
 SERVING = (
     "sh",
     "-c",
-    "mkdir /www; head -c 3000000 /dev/urandom >/www/big; hostname >/www/index.html; "
+    'mkdir /www; head -c 3000000 /dev/urandom >/www/big; echo "${RING_INSTANCE}" >/www/index.html; '
     "httpd -p 80 -h /www; trap 'exit 0' TERM; "
     "while :; do nc -l -p 81 -e sha256sum & wait $!; done",
 )
@@ -61,6 +62,7 @@ def get(port: int, path: str) -> bytes:
         return answer.read()
 
 
+@ON_ADAPTERS
 def test_ports_are_as_if_they_were_here(story: Story) -> None:
     story.applied(story.worker(command=list(SERVING)))
     (first,) = story.wait_whole(1)
@@ -103,7 +105,7 @@ def test_ports_are_as_if_they_were_here(story: Story) -> None:
         wait_until(
             lambda: story.docker.run(second.id, "cat", "/www/index.html")[0] == 0, 10, "it is up"
         )
-        assert get(web, "/").decode().strip() == second.id[:12]
+        assert get(web, "/").decode().strip() == second.name
 
         # a port that is taken here
         taken = story.ring.run("deployment", "port-forward", f"{story.namespace}/web", f"{web}:80")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.e2e.both import ON_BOTH
+from tests.e2e.both import ON_ALL
 from tests.e2e.polling import wait_until
 from tests.e2e.ring import free_port
 
@@ -23,7 +23,7 @@ Fields = dict[str, Any]
 SERVE = ["sh", "-c", "echo served >/www/index.html; exec httpd -f -p 80 -h /www"]
 
 
-@ON_BOTH
+@ON_ALL
 def test_a_hardened_web_server(story: Story) -> None:
     port = free_port()
     config: Fields = {

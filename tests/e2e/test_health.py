@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from ring.core.model.ids import short_id
 from tests.e2e.polling import wait_until
 from tests.e2e.story import alarm
 
@@ -52,7 +53,7 @@ def test_a_closed_port_stops_alerts_or_restarts(story: Story, receiver: Receiver
     )
     alerts = story.told("health_check_alert", "alert")
     assert {(one.level, one.component) for one in alerts} == {("error", "health_checker")}
-    assert first["alert"][:12] in alerts[0].message
+    assert short_id(first["alert"]) in alerts[0].message
     assert story.ids("alert") == {first["alert"]}
     assert (story.status("alert"), story.row("alert")["restart_count"]) == ("running", 0)
     wait_until(lambda: len(_failed(story)) >= 6, 10, "the results of two thresholds are kept")

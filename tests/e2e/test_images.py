@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.e2e.both import ON_BOTH
+from tests.e2e.both import ON_ALL, ON_BOTH
 from tests.e2e.polling import wait_until
 
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.engine
 
 
-@ON_BOTH
+@ON_ALL
 def test_an_absent_image_that_must_not_be_pulled_halts(story: Story) -> None:
     image = f"{story.namespace}/absent:1"
     story.applied(story.worker(image=image, config={"image_pull_policy": "Never"}))
@@ -32,7 +32,7 @@ def test_an_absent_image_that_must_not_be_pulled_halts(story: Story) -> None:
     story.wait_whole(1)
 
 
-@ON_BOTH
+@ON_ALL
 def test_a_registry_that_does_not_answer_is_no_missing_image(story: Story) -> None:
     image = "127.0.0.1:1/x/y:latest"
     story.applied(story.worker(image=image, config={"image_pull_policy": "Always"}))

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.contract.outside import missing
-from tests.e2e.both import ON_BOTH
+from tests.e2e.both import ON_ALL, ON_BOTH
 from tests.e2e.guarded import PASSWORD, USER, GuardedRegistry
 from tests.e2e.polling import wait_until
 
@@ -75,7 +75,7 @@ def test_a_secret_that_is_written_is_used_at_once(story: Story) -> None:
     story.wait_whole(1)
 
 
-@ON_BOTH
+@ON_ALL
 def test_files_can_be_read_by_anybody_inside_and_written_by_nobody(
     story: Story, tmp_path: Path
 ) -> None:
@@ -83,7 +83,7 @@ def test_files_can_be_read_by_anybody_inside_and_written_by_nobody(
     story.config("settings", main="port = 1\n", other="x")
     story.applied(story.worker(volumes=[KEY, MAIN], replicas=2))
     for container in story.wait_whole(2):
-        for path, content in (("/run/keys/signing", VALUE), ("/etc/app/main.ini", "port = 1\r\n")):
+        for path, content in (("/run/keys/signing", VALUE), ("/etc/app/main.ini", "port = 1\n")):
             read = story.docker.run(container.id, "cat", path, user="1000:1000")
             assert read == (0, content)
             for user in ("", "1000:1000"):
@@ -194,7 +194,7 @@ def test_named_volumes_are_registered(story: Story) -> None:
 # registries
 
 
-@ON_BOTH
+@ON_ALL
 def test_a_login_in_the_manifest_or_a_pull_secret_lets_in(
     story: Story, guarded: GuardedRegistry
 ) -> None:
@@ -213,7 +213,7 @@ def test_a_login_in_the_manifest_or_a_pull_secret_lets_in(
     assert "unchanged" not in other.out
 
 
-@ON_BOTH
+@ON_ALL
 def test_a_login_that_is_refused_is_named_by_where_it_stands(
     story: Story, guarded: GuardedRegistry
 ) -> None:

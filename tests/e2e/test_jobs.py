@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.e2e.both import ON_BOTH
+from tests.e2e.both import ON_ALL
 from tests.e2e.polling import holds, wait_until
 from tests.e2e.proxy import Fate
 from tests.e2e.story import STEADY
@@ -61,7 +61,7 @@ def logs(story: Story, *options: str) -> str:
     return shown.out
 
 
-@ON_BOTH
+@ON_ALL
 def test_a_job_that_ends_well_is_completed_and_keeps_its_logs(story: Story) -> None:
     story.applied(job(story, "echo begin; sleep 2; echo done"))
     running = story.wait_for("running", "nightly")
@@ -84,7 +84,7 @@ def test_a_job_that_ends_well_is_completed_and_keeps_its_logs(story: Story) -> N
     story.wait_gone("nightly")
 
 
-@ON_BOTH
+@ON_ALL
 @pytest.mark.parametrize(
     ("program", "how"),
     [
@@ -116,7 +116,7 @@ def test_a_job_that_runs_out_of_memory_says_so(story: Story) -> None:
     assert "ran out of memory" in failed.message
 
 
-@ON_BOTH
+@ON_ALL
 def test_a_command_that_cannot_be_started_is_tried_five_times(story: Story) -> None:
     story.applied(story.worker("nightly", kind="job", command=["/no/such/binary"]))
     story.wait_for("create_container_error", "nightly")
@@ -130,7 +130,7 @@ def test_a_command_that_cannot_be_started_is_tried_five_times(story: Story) -> N
     settle(story, "failed", created=5)
 
 
-@ON_BOTH
+@ON_ALL
 def test_a_job_that_somebody_stops_is_judged_by_its_code(story: Story) -> None:
     grace = "30s"  # without one Podman kills it at once
     story.applied(

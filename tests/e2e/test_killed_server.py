@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.e2e.both import ON_ADAPTERS
 from tests.e2e.polling import wait_until
 from tests.e2e.proxy import Fate
 from tests.e2e.story import STUBBORN
@@ -20,6 +21,7 @@ pytestmark = pytest.mark.engine
 MANY = 50
 
 
+@ON_ADAPTERS
 def test_containers_outlive_their_server(story: Story) -> None:
     story.applied(story.worker(replicas=3))
     before = {one.id for one in story.wait_whole(3)}
@@ -46,9 +48,7 @@ def test_containers_outlive_their_server(story: Story) -> None:
 def test_a_scale_down_that_was_interrupted_is_finished_and_not_counted(story: Story) -> None:
     story.applied(story.worker(command=STUBBORN, replicas=3))
     story.wait_whole(3)
-    oldest = min(
-        story.containers(), key=lambda one: str(story.docker.inspect(one.id)["Created"])
-    ).id
+    oldest = min(story.containers(), key=lambda one: story.docker.made(one.id)).id
     story.applied(story.worker(command=STUBBORN, replicas=1))
     wait_until(lambda: len(story.watch.noted("kill")) >= 2, 10, "two were asked to end")
     story.ring.kill()
@@ -61,6 +61,7 @@ def test_a_scale_down_that_was_interrupted_is_finished_and_not_counted(story: St
     assert story.created() == 3
 
 
+@ON_ADAPTERS
 @pytest.mark.parametrize("begun", [0, 1, 4])
 def test_creates_that_were_interrupted_end_in_exactly_the_target(story: Story, begun: int) -> None:
     story.applied(story.worker(replicas=6))
@@ -90,7 +91,7 @@ def test_a_scale_down_after_a_restart_keeps_the_oldest(story: Story) -> None:
     """A listing tells whole seconds: what was made within one looks equally old."""
     story.applied(story.worker(replicas=4))
     made = story.wait_whole(4)
-    oldest = min(made, key=lambda one: str(story.docker.inspect(one.id)["Created"])).id
+    oldest = min(made, key=lambda one: story.docker.made(one.id)).id
     story.ring.kill()
     story.ring.start()
     story.applied(story.worker(replicas=1))

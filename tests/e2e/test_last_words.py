@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.e2e.both import ON_BOTH
+from ring.core.model.ids import short_id
+from tests.e2e.both import ON_ALL, ON_BOTH
 from tests.e2e.polling import wait_until
 from tests.e2e.proxy import Answer, Fate
 from tests.e2e.story import probe
@@ -18,7 +19,10 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.engine
 
-NOISE = "head -c 90000 /dev/urandom | base64 | tr -d '\\n' | fold -w 1000; echo; hostname; exit 1"
+NOISE = (
+    "head -c 90000 /dev/urandom | base64 | tr -d '\\n' | fold -w 1000; echo; "
+    "echo ${RING_INSTANCE}; exit 1"
+)
 """Of the smallest size that may be set it takes more than a third, and less than a half, however
 well it is packed."""
 
@@ -63,7 +67,7 @@ def await_successor(story: Story, row: Row) -> Row:
     return story.row()
 
 
-@ON_BOTH
+@ON_ALL
 def test_after_a_rolling_update_the_old_version_tells_why_it_went(story: Story) -> None:
     checks = [probe()]
     story.applied(talker(story, "one", health_checks=checks))
@@ -77,7 +81,7 @@ def test_after_a_rolling_update_the_old_version_tells_why_it_went(story: Story) 
     told = [(old.name, "one: up"), (old.name, "one: bye"), (new.name, "two: up")]
     assert await_shown(story, 3) == told
     assert shown(story, "--tail", "1") == told[1:]
-    assert shown(story, "-c", old.id[:12]) == told[:2]
+    assert shown(story, "-c", short_id(old.id)) == told[:2]
     assert shown(story, "-c", new.name) == told[2:]
     entries = story.ring.read("deployment", "logs", f"{story.namespace}/web")
     bye, up = entries[1:]
@@ -133,7 +137,7 @@ def test_the_total_size_holds_and_the_last_to_end_is_kept(tell: Tell) -> None:
     wait_until(lambda: not story.containers(), 5, "no container is left")
     entries = story.ring.read("deployment", "logs", f"{story.namespace}/web", "--tail", "1")
     wait_until(lambda: len(story.watch.noted("create")) == 5, 10, "all five creations are told")
-    made = [one.id[:12] for one in story.watch.noted("create")]
+    made = [one.instance for one in story.watch.noted("create")]
     assert [entry["message"] for entry in entries] == made[-2:]
 
 

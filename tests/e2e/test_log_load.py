@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.e2e.both import ON_BOTH
+from tests.e2e.both import ON_ALL
 from tests.e2e.polling import wait_until
 from tests.e2e.test_logs import following
 
@@ -18,13 +18,13 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.engine
 
 REPLICAS = 10
-LINES = {"docker": 10_000, "podman": 2_000}
+LINES = {"docker": 10_000, "podman": 2_000, "containerd": 10_000}
 """Of each replica; Podman's service reads its own logs slowly."""
 WRITER = "awk 'BEGIN {{ while (n < {lines}) printf \"%05d\\n\", n++ }}'; exec sleep 3600"
 TIMESTAMP = len("[2027-03-02T08:15:04.120934Z] ")
 
 
-@ON_BOTH
+@ON_ALL
 def test_all_lines_of_all_replicas_come_in_their_order(
     runtime: str, story: Story, tmp_path: Path
 ) -> None:

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.e2e.both import ON_BOTH
+from ring.core.model.ids import short_id
+from tests.e2e.both import ON_ALL
 from tests.e2e.polling import wait_until
 from tests.e2e.ring import program
 from tests.e2e.story import STEADY
@@ -70,7 +71,7 @@ def wait_for(into: Path, text: str, within_s: float = 10.0) -> None:
     wait_until(lambda: text in into.read_text(), within_s, f"'{text}' is shown", into.read_text)
 
 
-@ON_BOTH
+@ON_ALL
 def test_the_lines_of_every_instance(story: Story) -> None:
     story.applied(story.worker(replicas=2, command=list(TALKER)))
     first, second = story.wait_whole(2)
@@ -83,7 +84,7 @@ def test_the_lines_of_every_instance(story: Story) -> None:
         assert said <= {message for instance, message in shown if instance == name}
     assert len(lines(story, "--tail", "1")) == 2
     assert len(lines(story, "--tail", "1", "-c", first.name)) == 1
-    assert len(lines(story, "--since", "1h", "-c", second.id[:12])) == 4
+    assert len(lines(story, "--since", "1h", "-c", short_id(second.id))) == 4
     entries = story.ring.read("deployment", "logs", f"{story.namespace}/web", "-c", second.name)
     levels = {entry["message"]: (entry["level"], entry["stream"]) for entry in entries}
     assert levels["[error] odd"] == ("error", "stderr")
@@ -134,7 +135,7 @@ def test_following_every_replica_or_those_asked_for(story: Story, tmp_path: Path
     asked = {
         "tail": (("--tail", "1"), {one.name: ["second", "[warn] late"] for one in containers}),
         "since": (("--since", middle), {one.name: ["second", "[warn] late"] for one in containers}),
-        "id": (("-c", chosen.id[:12]), {chosen.name: ["first", "second", "[warn] late"]}),
+        "id": (("-c", short_id(chosen.id)), {chosen.name: ["first", "second", "[warn] late"]}),
         "name": (("-c", chosen.name[-8:]), {chosen.name: ["first", "second", "[warn] late"]}),
         "none": (("--tail", "0"), {one.name: ["[warn] late"] for one in containers}),
     }

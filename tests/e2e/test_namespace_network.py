@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.e2e.both import ON_BOTH
+from tests.e2e.both import ON_ALL
 from tests.e2e.polling import wait_until
 from tests.e2e.ring import free_port
 from tests.e2e.story import WEB
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.engine
 
 
-@ON_BOTH
+@ON_ALL
 def test_ports_are_bound_where_the_namespace_says(story: Story, address: str) -> None:
     here, there = free_port(), free_port()
     ports = [

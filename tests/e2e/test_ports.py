@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.e2e.both import ON_BOTH
+from tests.e2e.both import ON_ALL
 from tests.e2e.polling import wait_until
 from tests.e2e.ring import free_port, free_ports
 from tests.e2e.story import WEB
@@ -44,15 +44,15 @@ THREE = (
 """Answers on each of TARGETS with its number."""
 
 
-@ON_BOTH
+@ON_ALL
 def test_tcp_ports_answer_and_are_free_after_deletion(story: Story) -> None:
     ports = [free_port(), free_port()]
     mapping = [{"published": port, "target": 80} for port in ports]
     story.applied(story.worker(command=WEB, ports=mapping))
     (container,) = story.wait_whole(1)
     for port in ports:
-        wait_until(partial(_get, port), 10, f"port {port} answers")
-        assert _get(port) == container.id[:12]
+        wait_until(partial(answer_of, port), 10, f"port {port} answers")
+        assert answer_of(port) == container.name
     shown = story.ring.run("deployment", "inspect", f"{story.namespace}/web")
     assert f"{ports[0]}->80/tcp, " in shown.out
     story.ring.run("deployment", "delete", f"{story.namespace}/web")
@@ -61,7 +61,7 @@ def test_tcp_ports_answer_and_are_free_after_deletion(story: Story) -> None:
         _bind(port)
 
 
-@ON_BOTH
+@ON_ALL
 def test_a_range_is_published_port_by_port(story: Story) -> None:
     ports = free_ports(3)
     published = f"{ports[0]}-{ports[-1]}"
@@ -73,8 +73,8 @@ def test_a_range_is_published_port_by_port(story: Story) -> None:
         for port, target in zip(ports, TARGETS, strict=True)
     ]
     for port, target in zip(ports, TARGETS, strict=True):
-        wait_until(partial(_get, port), 10, f"port {port} answers")
-        assert _get(port) == f"{target}"
+        wait_until(partial(answer_of, port), 10, f"port {port} answers")
+        assert answer_of(port) == f"{target}"
     assert "Deployment 'web' unchanged\n" in story.applied(manifest).out
 
     short = story.worker("short", ports=[{"published": published, "target": "9000-9001"}])
@@ -86,7 +86,7 @@ def test_a_range_is_published_port_by_port(story: Story) -> None:
     assert story.rows("short") == []
 
 
-@ON_BOTH
+@ON_ALL
 def test_a_udp_port_answers(story: Story) -> None:
     """The image has no UDP server: the test's own interpreter runs in the container."""
     port = free_port()
@@ -108,7 +108,7 @@ def test_a_udp_port_answers(story: Story) -> None:
     wait_until(lambda: _echoed(port), 10, "the datagram comes back")
 
 
-@ON_BOTH
+@ON_ALL
 def test_a_taken_port_never_runs_and_does_not_disturb_its_holder(story: Story) -> None:
     port = free_port()
     mapping = [{"published": port, "target": 80}]
@@ -133,10 +133,10 @@ def test_a_taken_port_never_runs_and_does_not_disturb_its_holder(story: Story) -
     story.ring.run("deployment", "delete", f"{story.namespace}/holder")
     story.wait_gone("holder")
     (late,) = story.wait_whole(1, "late")
-    wait_until(lambda: _get(port) == late.id[:12], 10, "the port has a new holder")
+    wait_until(lambda: answer_of(port) == late.name, 10, "the port has a new holder")
 
 
-@ON_BOTH
+@ON_ALL
 def test_a_port_that_another_program_holds_is_named_and_taken_once_it_is_free(
     story: Story,
 ) -> None:
@@ -152,7 +152,7 @@ def test_a_port_that_another_program_holds_is_named_and_taken_once_it_is_free(
     assert len(failures) == story.row()["restart_count"]
     assert all(one.level == "error" for one in failures)
     assert all(f"port {port} is already allocated" in one.message for one in failures)
-    wait_until(lambda: _get(port) == container.id[:12], 10, "the port answers")
+    wait_until(lambda: answer_of(port) == container.name, 10, "the port answers")
     wait_until(lambda: story.row()["restart_count"] == 0, 30, "it is forgotten")
 
 
@@ -167,7 +167,7 @@ def test_a_port_is_handed_on_when_its_deployment_is_replaced(story: Story) -> No
     assert story.row()["restart_count"] == 0
     assert story.told("port_allocation_failed") == []
     port = mapping[0]["published"]
-    wait_until(lambda: _get(port) == after.id[:12], 10, "the new one answers")
+    wait_until(lambda: answer_of(port) == after.name, 10, "the new one answers")
 
 
 def test_a_crashed_holder_of_a_port_is_replaced(story: Story) -> None:
@@ -178,10 +178,10 @@ def test_a_crashed_holder_of_a_port_is_replaced(story: Story) -> None:
     wait_until(lambda: story.row()["restart_count"] == 1, 5, "the crash is counted")
     (after,) = story.wait_whole(1)
     assert story.told("port_allocation_failed") == []
-    wait_until(lambda: _get(port) == after.id[:12], 10, "the new one answers")
+    wait_until(lambda: answer_of(port) == after.name, 10, "the new one answers")
 
 
-def _get(port: int) -> str | None:
+def answer_of(port: int) -> str | None:
     """What port 80 of whoever holds the published port answers; None when nobody does."""
     with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=2)) as connection:
         try:

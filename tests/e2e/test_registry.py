@@ -13,7 +13,7 @@ import pytest
 
 from scripts import engines
 from tests.contract.outside import required
-from tests.e2e.both import ON_BOTH
+from tests.e2e.both import ON_ALL, ON_BOTH
 from tests.e2e.polling import wait_until
 from tests.e2e.registry import Mode, RegistryProxy
 from tests.e2e.ring import free_port
@@ -59,9 +59,10 @@ def _pushed(story: Story, registry: str, way: RegistryProxy, change: str = "") -
     """A large image that is in the registry and not here; its reference, by way of the proxy."""
     tag = f"{registry}/{story.namespace}/big:1"
     content = _image(engines.busybox().read_bytes(), LAYER_BYTES)
-    image_id = engines.import_image(story.docker.host, tag, content, change)
-    engines.push(story.docker.host, tag, tag)
-    story.docker.remove_images([image_id])
+    builder = story.docker.builder
+    image_id = builder.import_image(tag, content, change)
+    engines.push(builder.host, tag, tag)
+    builder.remove_images([image_id])
     return f"{way.address}/{story.namespace}/big:1"
 
 
@@ -69,7 +70,7 @@ def _sleeper(story: Story, image: str, name: str = "web", **fields: object) -> d
     return story.worker(name, image=image, command=["/busybox", "sleep", "3600"], **fields)
 
 
-@ON_BOTH
+@ON_ALL
 def test_an_image_that_a_live_registry_does_not_have_is_final(story: Story, registry: str) -> None:
     image = f"{registry}/{story.namespace}/absent:1"
     story.applied(story.worker(image=image))
@@ -107,7 +108,7 @@ def test_a_registry_that_comes_back_is_asked_again(
     wait_until(lambda: story.row()["restart_count"] == 0, 30, "it is forgotten")
 
 
-@ON_BOTH
+@ON_ALL
 def test_a_pull_that_is_cut_in_a_layer_is_told_and_tried_again(
     story: Story, registry: str, way: RegistryProxy
 ) -> None:
@@ -123,11 +124,11 @@ def test_a_pull_that_is_cut_in_a_layer_is_told_and_tried_again(
     for one in failures:
         assert one.level == "error"
         assert f"Failed to pull image '{image}'" in one.message
-        assert "EOF" in one.message
+        assert "the registry broke it off" in one.message
     assert story.created() == 2
 
 
-@ON_BOTH
+@ON_ALL
 def test_a_crash_needs_no_registry_and_a_moved_tag_is_for_the_next_row(
     story: Story, registry: str, way: RegistryProxy
 ) -> None:
@@ -191,7 +192,7 @@ def test_a_pull_that_stalls_is_given_up_and_delays_no_other(
     assert story.row("other")["restart_count"] == 0
 
 
-@ON_BOTH
+@ON_ALL
 def test_a_server_that_is_killed_in_a_pull_pulls_again(
     story: Story, registry: str, way: RegistryProxy
 ) -> None:
@@ -228,7 +229,7 @@ def test_an_image_that_cannot_be_started_says_why(
 ) -> None:
     story = tell(environment={"RING_CRASH_LOOP_RETRY": "never"})
     tag = f"{story.namespace}/bare:1"
-    image_id = engines.import_image(story.docker.host, tag, _image(engines.busybox().read_bytes()))
+    image_id = story.docker.import_image(tag, _image(engines.busybox().read_bytes()))
     manifest = story.worker(image=tag)
     del manifest["command"]
     if command is not None:
@@ -260,7 +261,7 @@ def test_an_image_whose_own_command_ends_at_once(
     tag = f"{story.namespace}/short:1"
     content = _image(engines.busybox().read_bytes())
     change = f'CMD ["/busybox", "sh", "-c", "exit {code}"]'
-    image_id = engines.import_image(story.docker.host, tag, content, change)
+    image_id = story.docker.import_image(tag, content, change)
     manifest = story.worker(image=tag)
     del manifest["command"]
     try:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.e2e.both import ON_BOTH
+from tests.e2e.both import ON_ALL, ON_BOTH
 from tests.e2e.polling import wait_until
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ def test_three_stay_three_and_become_one(tell: Tell, proxy: EngineProxy) -> None
     assert story.created() == 3
 
 
-@ON_BOTH
+@ON_ALL
 def test_a_crash_is_counted_within_a_second_and_healed_within_three(tell: Tell) -> None:
     """However seldom Ring looks by itself: by what server and engine wrote down, not by when this
     test came to look. Seen on a busy machine: 0.3 s and 0.7 s."""

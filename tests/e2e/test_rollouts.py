@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.e2e.both import ON_ADAPTERS
 from tests.e2e.edge import Edge, unharmed
 from tests.e2e.lives import ended_early, lives, most_at_once
 from tests.e2e.polling import wait_until
@@ -97,6 +98,7 @@ def test_one_instance_gives_way_to_one_and_open_requests_are_finished(
     assert [one["new_status"] for one in bodies if "new_status" in one] == ["running", "deleted"]
 
 
+@ON_ADAPTERS
 def test_three_replicas_roll_a_second_apart_and_never_fewer_than_three_serve(story: Story) -> None:
     edge = Edge(story)
     story.applied(story.site("1", replicas=3))

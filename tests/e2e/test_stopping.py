@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.e2e.both import ON_BOTH
+from tests.e2e.both import ON_ALL
 from tests.e2e.polling import wait_until
 from tests.e2e.story import STUBBORN
 
@@ -25,7 +25,7 @@ def delete(story: Story) -> None:
     assert status == 204
 
 
-@ON_BOTH
+@ON_ALL
 def test_what_ignores_the_signal_is_gone_after_ten_seconds(story: Story) -> None:
     story.applied(story.worker(command=STUBBORN))
     story.wait_whole(1)
@@ -35,7 +35,7 @@ def test_what_ignores_the_signal_is_gone_after_ten_seconds(story: Story) -> None
     assert time.monotonic() - begun >= 9.5
 
 
-@ON_BOTH
+@ON_ALL
 def test_a_grace_of_its_own_counts_wherever_it_is_stopped(story: Story) -> None:
     story.applied(story.worker(command=STUBBORN, replicas=2, stop_grace_period="2s"))
     story.wait_whole(2)

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from ring.core.model.ids import short_id
+from tests.e2e.both import ON_ADAPTERS
 from tests.e2e.polling import wait_until
 
 if TYPE_CHECKING:
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.engine
 
 
+@ON_ADAPTERS
 def test_a_deployment_from_apply_to_delete(tell: Tell) -> None:
     story = tell(interval_s=60)
     first = _applied(story)
@@ -40,7 +43,15 @@ def _applied(story: Story) -> str:
     listed = story.ring.run("deployment", "list", "-n", story.namespace)
     (line,) = [line for line in listed.out.splitlines() if row["id"] in line]
     cells = [cell.strip() for cell in line.strip("|").split("|")]
-    assert cells[3:] == [story.namespace, "web", story.image, "docker", "worker", "2/2", "running"]
+    assert cells[3:] == [
+        story.namespace,
+        "web",
+        story.image,
+        story.runtime,
+        "worker",
+        "2/2",
+        "running",
+    ]
     shown = story.ring.run("deployment", "inspect", f"{story.namespace}/web")
     assert "Status       : running" in shown.out
     for container in containers:
@@ -63,6 +74,7 @@ def _healed(story: Story) -> None:
         5,
         "the replacement runs",
     )
+    wait_until(lambda: len(story.watch.noted("start")) == 3, 5, "its start is told")
     (died,) = story.watch.noted("die")
     (_, _, began) = story.watch.noted("start")
     assert died.id == victim
@@ -70,7 +82,8 @@ def _healed(story: Story) -> None:
     assert began.at - killed_at < 3.0  # the promise; how fast it is on a quiet machine is measured
     (crashed,) = story.told("container_crashed")
     assert crashed.message == (
-        f"Instance {victim[:12]} exited with code 137 (restart count 1 of 5; next attempt at once)"
+        f"Instance {short_id(victim)} exited with code 137 "
+        "(restart count 1 of 5; next attempt at once)"
     )
     assert story.row()["restart_count"] == 1
     assert story.row()["status"] == "running"

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.e2e.both import ON_BOTH
+from tests.e2e.both import ON_ALL
 from tests.e2e.polling import wait_until
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.engine
 
 
-@ON_BOTH
+@ON_ALL
 def test_a_read_only_folder_can_be_read_and_not_written(story: Story, tmp_path: Path) -> None:
     folder = tmp_path / "shared"
     folder.mkdir()
@@ -51,7 +51,7 @@ def test_a_folder_that_is_not_there_is_named(story: Story, tmp_path: Path) -> No
     story.wait_whole(1)
 
 
-@ON_BOTH
+@ON_ALL
 def test_a_named_volume_and_its_data_survive_the_deployment(story: Story) -> None:
     volume = f"{story.namespace}-data"
     manifest = story.worker(volumes=[_named(volume)])
@@ -71,7 +71,7 @@ def test_a_named_volume_and_its_data_survive_the_deployment(story: Story) -> Non
     }
     story.applied(manifest)
     (second,) = story.wait_whole(1)
-    assert story.docker.run(second.id, "cat", "/data/word") == (0, "kept\r\n")
+    assert story.docker.run(second.id, "cat", "/data/word") == (0, "kept\n")
 
 
 def test_a_volume_of_another_namespace_is_refused_until_it_is_gone(
@@ -93,14 +93,14 @@ def test_a_volume_of_another_namespace_is_refused_until_it_is_gone(
     story.ring.run("deployment", "delete", f"{story.namespace}/web")
     story.wait_gone()
     assert neighbour.status() == "config_error"
-    story.docker.told("DELETE", f"/volumes/{volume}")
+    story.docker.remove_volume(volume)
     neighbour.wait_whole(1, within_s=25)
     assert neighbour.row()["id"] == row["id"]
     assert neighbour.row()["restart_count"] == 0
     assert len(neighbour.docker.volumes(neighbour.namespace)) == 1
 
 
-@ON_BOTH
+@ON_ALL
 def test_an_anonymous_volume_goes_with_its_instance_whoever_removes_it(story: Story) -> None:
     image = f"ring-test/volume:{story.namespace}"
     made = story.docker.asking_for_a_volume(story.image, image, "/data")
@@ -109,26 +109,21 @@ def test_an_anonymous_volume_goes_with_its_instance_whoever_removes_it(story: St
         (first,) = story.wait_whole(1)
         volume = _anonymous(story, first.id)
         # As `docker rm -f` does it: the volume stays.
-        story.docker.told("DELETE", f"/containers/{first.id}", {"force": "1"})
-        wait_until(lambda: not _is_there(story, volume), 10, "its volume is gone")
+        story.docker.remove(first.id, volumes=False)
+        wait_until(lambda: not story.docker.has_volume(volume), 10, "its volume is gone")
         (second,) = story.wait_whole(1)
         volume = _anonymous(story, second.id)
         story.ring.run("deployment", "delete", f"{story.namespace}/web")
         story.wait_gone()
-        assert not _is_there(story, volume)
+        assert not story.docker.has_volume(volume)
     finally:
         story.docker.remove_images([made])
 
 
 def _anonymous(story: Story, container_id: str) -> str:
-    (mount,) = story.docker.inspect(container_id)["Mounts"]
-    assert _is_there(story, mount["Name"])
-    return str(mount["Name"])
-
-
-def _is_there(story: Story, volume: str) -> bool:
-    status, _ = story.docker.ask("GET", f"/volumes/{volume}")
-    return status == 200
+    (volume,) = story.docker.anonymous_volumes(container_id)
+    assert story.docker.has_volume(volume)
+    return volume
 
 
 def _bind(folder: Path, permission: str) -> dict[str, str]:
