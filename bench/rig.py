@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import base64
 import contextlib
-import http.client
-import json
 import os
 import signal
 import socket
@@ -17,13 +15,15 @@ import subprocess
 import sys
 import tempfile
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from scripts.lib.engine_http import Engine, EngineProblem
 
+from bench.containerd_rig import ContainerdBench
+from bench.stand import NAMESPACE, NETWORK, READY_WITHIN_S, WORKLOAD, BenchProblem, Stand
 from scripts import engines
 
 if TYPE_CHECKING:
@@ -33,27 +33,40 @@ if TYPE_CHECKING:
     from scripts.lib.engine_http import Event
 
 ROOT = Path(__file__).resolve().parents[1]
-NAMESPACE = "bench"
-NETWORK = f"ring_{NAMESPACE}"
-READY_WITHIN_S = 30.0
+__all__ = [
+    "HOSTS",
+    "NAMESPACE",
+    "NETWORK",
+    "READY_WITHIN_S",
+    "RUNTIMES",
+    "WORKLOAD",
+    "Bench",
+    "BenchProblem",
+    "bench",
+    "first",
+    "parse_time",
+    "run",
+]
+
 HOSTS = {"docker": "RING_TEST_DOCKER_HOST", "podman": "RING_TEST_PODMAN_HOST"}
-"""The runtimes that a bench may stand on, and the variables that hold their engines inside."""
+"""The engines with Docker's API, and the variables that hold them inside."""
+SOCKETS = {"containerd": "RING_TEST_CONTAINERD"}
+RUNTIMES = HOSTS | SOCKETS
+"""What a bench may stand on that takes a Stand of any kind."""
 DEATHS = {"docker": "die", "podman": "died"}
 """What their filters of events call it; the events themselves say `die`."""
 NOT_TAKEN = frozenset({"Ulimits", "Runtime"})
 """Settings that Podman tells in other words than it takes them."""
-WORKLOAD = ["sh", "-c", "trap 'exit 0' TERM; sleep 2147483647 & wait"]
 
 
-class BenchProblem(Exception):
-    """The measurement cannot be made."""
+def run(script: str, measure: Callable[[Any], None], runtime: str = "docker") -> int:
+    """The whole of a bench: outside of an engine's namespace, inside of it.
 
-
-def run(script: str, measure: Callable[[Bench], None], runtime: str = "docker") -> int:
-    """The whole of a bench: outside of an engine's namespace, inside of it."""
+    measure: takes the Stand of this runtime, which is a Bench where the engine has Docker's API.
+    """
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     try:
-        if host := os.environ.get(HOSTS[runtime]):
+        if host := os.environ.get(RUNTIMES[runtime]):
             image = os.environ.get("RING_TEST_IMAGE", engines.TEST_IMAGE)
             with bench(host, image, runtime) as stand:
                 measure(stand)
@@ -75,7 +88,7 @@ def _run_inside(script: str, runtime: str) -> int:
         try:
             host = _engine_up(engine, runtime)
             command = engine.command(str(ROOT / ".venv/bin/python"), script, *sys.argv[1:])
-            inside = {**os.environ, HOSTS[runtime]: host}
+            inside = {**os.environ, RUNTIMES[runtime]: host}
             with subprocess.Popen(command, env=inside) as process:
                 try:
                     return process.wait()
@@ -93,58 +106,22 @@ def _engine_up(engine: engines.Engine, runtime: str) -> str:
     else:
         host = engines.up(engine.root).host
     engines.make_image(host)
+    if runtime in SOCKETS:
+        socket_path = engine.containerd_socket
+        place = engines.CONTAINERD_NAMESPACE
+        engines.load_into_containerd(host, socket_path, place, engines.TEST_IMAGE)
+        return str(socket_path)
     return host
 
 
-@dataclass(frozen=True, slots=True)
-class Bench:
-    """A running server and an engine; both measured by the engine's own times."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bench(Stand):
+    """On an engine with Docker's API."""
 
     engine: Engine
-    port: int
-    token: str
-    image: str
-    runtime: str = "docker"
-    """What the server drives the engine with."""
 
-    def ask(self, method: str, path: str, body: object = None) -> Any:
-        """One request on a connection of its own. None for 404."""
-        with self._connection() as connection:
-            return self._exchange(connection, method, path, body)[1]
-
-    def apply(self, name: str) -> tuple[str, float]:
-        """Creates a deployment of one replica: its id, and when its first byte was sent."""
-        spec = {
-            "name": name,
-            "namespace": NAMESPACE,
-            "runtime": self.runtime,
-            "image": self.image,
-            "command": WORKLOAD,
-            "config": {"image_pull_policy": "IfNotPresent"},
-        }
-        with self._connection() as connection:
-            self._exchange(connection, "GET", "/healthz")
-            sent_at, row = self._exchange(connection, "POST", "/deployments", spec)
-        return str(row["id"]), sent_at
-
-    def await_running(self, deployment: str) -> str:
-        """The id of its instance, once the deployment has settled."""
-        deadline = time.monotonic() + READY_WITHIN_S
-        while time.monotonic() < deadline:
-            row = self.ask("GET", f"/deployments/{deployment}")
-            if row["status"] == "running" and row["instances"]:
-                return str(row["instances"][0]["id"])
-            time.sleep(0.05)
-        raise BenchProblem(f"a deployment is still {row['status']} after {READY_WITHIN_S:.0f} s")
-
-    def delete(self, deployment: str) -> None:
-        """Returns when the row is purged: nothing of it disturbs the next sample."""
-        self.ask("DELETE", f"/deployments/{deployment}")
-        deadline = time.monotonic() + READY_WITHIN_S
-        while self.ask("GET", f"/deployments/{deployment}") is not None:
-            if time.monotonic() > deadline:
-                raise BenchProblem("a deleted deployment does not go away")
-            time.sleep(0.05)
+    def ping(self) -> None:
+        self.engine.ping()
 
     def events(self, label: str | None = None) -> AbstractContextManager[Iterator[Event]]:
         """Deaths and starts from now on."""
@@ -174,7 +151,7 @@ class Bench:
         }
 
     def create_and_start(self, body: dict[str, Any]) -> str:
-        """What the floor consists of."""
+        """See Stand."""
         made = self.engine.ask("POST", "/containers/create", body)
         self.engine.ask("POST", f"/containers/{made['Id']}/start")
         return str(made["Id"])
@@ -189,51 +166,42 @@ class Bench:
         os.kill(process, signal.SIGKILL)
         return sent_at
 
-    @contextlib.contextmanager
-    def _connection(self) -> Iterator[http.client.HTTPConnection]:
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=READY_WITHIN_S)
-        try:
-            yield connection
-        finally:
-            connection.close()
-
-    def _exchange(
-        self, connection: http.client.HTTPConnection, method: str, path: str, body: object = None
-    ) -> tuple[float, Any]:
-        headers = {"Content-Type": "application/json", "Authorization": f"Bearer {self.token}"}
-        payload = None if body is None else json.dumps(body).encode()
-        sent_at = time.time()
-        connection.request(method, path, payload, headers)
-        response = connection.getresponse()
-        content = response.read()
-        if response.status >= 400 and response.status != 404:
-            raise BenchProblem(f"{method} {path}: {response.status} {content.decode()}")
-        return sent_at, json.loads(content) if content and response.status < 400 else None
-
 
 @contextlib.contextmanager
-def bench(host: str, image: str, runtime: str = "docker") -> Iterator[Bench]:
+def bench(host: str, image: str, runtime: str = "docker") -> Iterator[Stand]:
     """A server with an empty database on the engine at host, ended with the block."""
-    with tempfile.TemporaryDirectory(prefix="ring-bench-server.") as folder:
-        port = _free_port()
-        config = Path(folder) / "config.toml"
-        config.write_text(
+    with tempfile.TemporaryDirectory(prefix="ring-bench-server.") as path:
+        folder, port = Path(path), _free_port()
+        (folder / "config.toml").write_text(
             "[contexts.default]\n"
             'host = "127.0.0.1"\n'
             'api.scheme = "http"\n'
             f"api.port = {port}\n"
             f"[server.runtime.{runtime}]\n"
-            "enabled = true\n"
-            f'host = "{host}"\n'
+            "enabled = true\n" + _place(runtime, host, folder)
         )
-        with _server(Path(folder)) as process:
-            _await_server(port, process, Path(folder) / "server.log")
-            stranger = Bench(Engine(host), port, "", image, runtime)
+        with _server(folder) as process:
+            _await_server(port, process, folder / "server.log")
+            stand = _stand(host, folder, port=port, token="", image=image, runtime=runtime)
             login = {"username": "admin", "password": "changeme"}
-            token = stranger.ask("POST", "/login", login)["token"]
-            stand = Bench(Engine(host), port, token, image, runtime)
+            stand = replace(stand, token=stand.ask("POST", "/login", login)["token"])
             stand.ask("POST", "/namespaces", {"name": NAMESPACE})
             yield stand
+
+
+def _place(runtime: str, host: str, folder: Path) -> str:
+    """Where the server finds its engine."""
+    if runtime in HOSTS:
+        return f'host = "{host}"\n'
+    return f'socket = "{host}"\ncni_conf_dir = "{folder}/cni"\n'
+
+
+def _stand(host: str, folder: Path, **known: Any) -> Stand:
+    if known["runtime"] in HOSTS:
+        return Bench(engine=Engine(host), **known)
+    from bench.raw_containerd import RawContainerd  # Ring's messages, which `ready` has installed
+
+    return ContainerdBench(folder=folder, raw=RawContainerd(Path(host), folder), **known)
 
 
 @contextlib.contextmanager
