@@ -122,7 +122,7 @@ def test_neither_finished_nor_failing_instances_are_counted(tell: Tell, proxy: E
     story.ring.stop()
     refused = proxy.rule(f"GET /containers/{failing.id}/json", Answer(500, b'{"message": "no"}'))
     story.ring.start()
-    wait_until(lambda: story.status() == "running", 10, "it is taken up")
+    wait_until(lambda: metrics(story)["instance_count"] == 1, 10, "one is taken up")
     left = metrics(story)
     assert refused.met
     assert [one["instance_name"] for one in left["instances"]] == [sound.name]

@@ -73,6 +73,12 @@ class Own:
     def start(self) -> None:
         engines.start_containerd(self.engine)
 
+    def cut_off(self) -> list[Path]:
+        """Bundles of starts that containerd was killed over, before their shim had written down
+        which runtime it is: without that none can be asked to clean up."""
+        bundles = self.engine.root.glob("containerd-state/io.containerd.runtime.v2.task/*/*")
+        return [bundle for bundle in bundles if not (bundle / "runtime").exists()]
+
     @contextlib.contextmanager
     def frozen(self) -> Iterator[None]:
         """It is there, and nothing is answered."""
