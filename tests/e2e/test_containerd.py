@@ -136,7 +136,7 @@ def test_a_name_that_nobody_has_now_is_asked_of_nobody_else(tell: Tell) -> None:
     )
     (client,) = story.wait_whole(1, "client")
     story.wait_for("crash_loop_back_off", within_s=30)
-    wait_until(lambda: not story.containers("web"), 5, "no container is left")
+    wait_until(lambda: not story.containers("web"), 15, "no container is left")
 
     def is_known(name: str) -> bool:
         """Without an address. What is forwarded is refused by whoever is asked, or by nobody."""

@@ -37,7 +37,7 @@ def test_a_program_that_dies_at_once_is_never_running_and_ends_in_a_crash_loop(
     wait_until(is_over, 30, "the crash loop is shown")
     assert len(seen) / (time.time() - began) >= 5, "not looked often enough"
     assert set(seen) == {"creating", "crash_loop_back_off"}
-    wait_until(lambda: not story.containers(), 5, "no container is left")
+    wait_until(lambda: not story.containers(), 15, "no container is left")
     shown = story.ring.read("deployment", "inspect", f"{story.namespace}/web")
     assert (shown["restart_count"], shown["instances"]) == (5, [])
     (limit,) = story.told("restart_limit_reached")
@@ -51,7 +51,7 @@ def test_a_program_that_has_died_can_still_be_asked_why(tell: Tell) -> None:
     program = "echo starting; echo 'FATAL: no database' >&2; exit 1"
     story.applied(story.worker(command=["sh", "-c", program]))
     story.wait_for("crash_loop_back_off", within_s=30)
-    wait_until(lambda: not story.containers(), 5, "no container is left")
+    wait_until(lambda: not story.containers(), 15, "no container is left")
     shown = story.ring.run("deployment", "logs", f"{story.namespace}/web")
     assert (shown.code, shown.err) == (0, ""), shown
     assert len([line for line in shown.out.splitlines() if line.endswith("starting")]) == 5
@@ -129,7 +129,7 @@ def test_a_crash_loop_that_is_never_tried_again_ends_with_the_next_apply(tell: T
 def test_a_program_that_is_not_there_is_tried_once(story: Story) -> None:
     story.applied(story.worker(command=["sh", "-c", "exit 127"]))
     story.wait_for("create_container_error")
-    wait_until(lambda: not story.containers(), 5, "no container is left")
+    wait_until(lambda: not story.containers(), 15, "no container is left")
     assert story.row()["restart_count"] == 1
     (event,) = story.told("non_retryable_exit")
     assert event.level == "error"
@@ -141,7 +141,7 @@ def test_a_program_that_is_not_there_is_tried_once(story: Story) -> None:
 def test_a_program_that_ends_well_is_completed(story: Story) -> None:
     story.applied(story.worker(command=["sh", "-c", "exit 0"], replicas=2))
     story.wait_for("completed")
-    wait_until(lambda: not story.containers(), 5, "no container is left")
+    wait_until(lambda: not story.containers(), 15, "no container is left")
     assert story.row()["restart_count"] == 0
     assert len(story.told("container_completed")) == 2
     assert story.told("container_crashed") == []
@@ -158,7 +158,7 @@ def test_a_command_that_the_engine_cannot_start_leaves_nothing(tell: Tell) -> No
     story.applied(story.worker(command=["/no/such/binary"]))
     story.wait_for("create_container_error")
     story.wait_for("crash_loop_back_off", within_s=30)
-    wait_until(lambda: not story.containers(), 5, "no container is left")
+    wait_until(lambda: not story.containers(), 15, "no container is left")
     assert story.row()["restart_count"] >= 5
     failures = story.told("instance_creation_failed")
     assert failures[0].component == story.runtime

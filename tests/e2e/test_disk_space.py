@@ -104,7 +104,8 @@ def test_images(story: Story, app: str, way: RegistryProxy) -> None:
     assert (done.code, done.err) == (0, "")
     assert done.out.startswith(f"Image {app}:3 removed\nRemoved: 1, ")
     assert [_is_here(story, f"{app}:{n}") for n in (1, 2, 3, 4)] == [True, True, False, True]
-    assert f"removed image {app}:3 from docker" in story.ring.log.read_text()
+    told = f"removed image {app}:3 from docker"
+    wait_until(lambda: told in story.ring.log.read_text(), 10, "it is said")
 
     # Without a registry the way back is open.
     way.close()

@@ -36,7 +36,7 @@ def test_exit_128_is_a_crash_like_any_other(tell: Tell) -> None:
     story = tell(environment={"RING_CRASH_LOOP_RETRY": "never"})
     story.applied(story.worker(command=["sh", "-c", "exit 128"]))
     story.wait_for("crash_loop_back_off", within_s=40)
-    wait_until(lambda: not story.containers(), 5, "no container is left")
+    wait_until(lambda: not story.containers(), 15, "no container is left")
     assert story.row()["restart_count"] == 5
     assert story.created() == 5
 

@@ -121,7 +121,7 @@ def test_a_command_that_cannot_be_started_is_tried_five_times(story: Story) -> N
     story.applied(story.worker("nightly", kind="job", command=["/no/such/binary"]))
     story.wait_for("create_container_error", "nightly")
     story.wait_for("failed", "nightly", within_s=30)
-    wait_until(lambda: not story.containers("nightly"), 5, "no container is left")
+    wait_until(lambda: not story.containers("nightly"), 15, "no container is left")
     assert story.row("nightly")["restart_count"] == 5
     assert len(story.told("instance_creation_failed", "nightly")) == 5
     assert len(story.told("job_failed", "nightly")) == 1

@@ -115,7 +115,8 @@ def test_a_create_that_is_carried_out_after_its_row_is_gone_leaves_nothing(
     proxy.lift(late)
     wait_until(lambda: story.created() == 2, 10, "the engine carries it out")
     wait_until(lambda: not story.containers(), 10, "it is removed again")
-    assert "left over from a purged deployment" in story.ring.log.read_text()
+    said = "left over from a purged deployment"
+    wait_until(lambda: said in story.ring.log.read_text(), 10, "it is said")
 
 
 def test_fifty_containers_outlive_their_server_and_fifty_stops_delay_no_start(

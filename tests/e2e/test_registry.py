@@ -238,7 +238,7 @@ def test_an_image_that_cannot_be_started_says_why(
         story.applied(manifest)
         story.wait_for("create_container_error")
         story.wait_for("crash_loop_back_off", within_s=40)
-        wait_until(lambda: not story.containers(), 5, "no container is left")
+        wait_until(lambda: not story.containers(), 15, "no container is left")
         failures = story.told("instance_creation_failed")
         assert len(failures) == story.row()["restart_count"] == 5
         said = re.compile(why or story.docker.no_command)
@@ -267,7 +267,7 @@ def test_an_image_whose_own_command_ends_at_once(
     try:
         story.applied(manifest)
         story.wait_for(status, within_s=40)
-        wait_until(lambda: not story.containers(), 5, "no container is left")
+        wait_until(lambda: not story.containers(), 15, "no container is left")
         assert story.row()["restart_count"] == failures
         assert len(story.told("container_crashed")) == failures
         assert len(story.told("container_completed")) == (0 if failures else 1)

@@ -151,7 +151,7 @@ def test_three_bad_receivers_hold_up_nobody_and_a_kill_loses_nothing(
             story.ring.kill()
             story.ring.start()
     wait_until(lambda: settled(story, hooks["gone"], 1, "dead"), 5, "the one that is gone is dead")
-    assert "is dead" in story.ring.log.read_text()
+    wait_until(lambda: "is dead" in story.ring.log.read_text(), 5, "it is said")
     assert deliveries(story, hooks["gone"])[0]["last_error"].startswith("cannot connect: ")
 
     wait_until(lambda: settled(story, hooks["fails"], 1), 5, "the fourth attempt is stored")

@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.anyio
 
 INSTANCE = InstanceId("a" * 64)
+GIVEN_UP_S = 0.5
+"""Enough for a busy machine to ask for a command and for its start."""
 CREATE, START, TOLD = (
     f"POST /v1.41/containers/{INSTANCE}/exec",
     "POST /v1.41/exec/e1/start",
@@ -103,7 +105,7 @@ async def test_a_start_that_is_under_way_is_waited_for(engine: Script, commands:
     early = {"Running": False, "ExitCode": None, "Pid": 0}
     engine.say(TOLD, answer(early), answer(early), answer({**ENDED, "ExitCode": 137}))
     with pytest.raises(TimeoutError):
-        await commands.run(INSTANCE, ("a",), 0.05)
+        await commands.run(INSTANCE, ("a",), GIVEN_UP_S)
     assert sum(asked.startswith(TOLD) for asked in engine.asked) == 3
 
 
@@ -115,7 +117,7 @@ async def test_podman_tells_a_code_of_what_has_not_begun(engine: Script) -> None
     connection = Connection(parse_host(engine.host))
     commands = Commands(connection, PODMAN, is_here=True)
     with pytest.raises(TimeoutError):
-        await commands.run(INSTANCE, ("a",), 0.05)
+        await commands.run(INSTANCE, ("a",), GIVEN_UP_S)
     assert sum(asked.startswith(TOLD) for asked in engine.asked) == 3
     commands.close()
     await connection.close()
@@ -131,7 +133,7 @@ async def test_one_that_does_not_end_is_told(
     engine.say(START, opening(), hangs=True)
     engine.say(TOLD, answer({"Running": False, "ExitCode": None, "Pid": 0}))
     with pytest.raises(TimeoutError):
-        await commands.run(INSTANCE, ("a",), 0.05)
+        await commands.run(INSTANCE, ("a",), GIVEN_UP_S)
     assert "a command that was given up in instance aaaaaaaaaaaa may still run" in caplog.text
 
 
@@ -142,7 +144,7 @@ async def test_what_an_engine_starts_late_is_ended_all_the_same(
     engine.say(START, opening(), hangs=True)
     engine.say(TOLD, answer({"Running": False, "ExitCode": None, "Pid": 0}))
     with pytest.raises(TimeoutError):
-        await commands.run(INSTANCE, ("a",), 0.05)
+        await commands.run(INSTANCE, ("a",), GIVEN_UP_S)
     name, _, mark = json.loads(engine.bodies[0])["Env"][0].partition("=")
     process = await asyncio.create_subprocess_exec("sleep", "1001", env={name: mark})
     assert await process.wait() == -signal.SIGKILL
@@ -158,7 +160,7 @@ async def test_what_podman_begins_after_it_said_that_it_ended_is_ended(
     connection = Connection(parse_host(engine.host))
     commands = Commands(connection, PODMAN, is_here=True)
     with pytest.raises(TimeoutError):
-        await commands.run(INSTANCE, ("a",), 0.05)
+        await commands.run(INSTANCE, ("a",), GIVEN_UP_S)
     name, _, mark = json.loads(engine.bodies[0])["Env"][0].partition("=")
     process = await asyncio.create_subprocess_exec("sleep", "1001", env={name: mark})
     assert await process.wait() == -signal.SIGKILL
