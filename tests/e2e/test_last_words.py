@@ -136,7 +136,7 @@ def test_the_total_size_holds_and_the_last_to_end_is_kept(tell: Tell) -> None:
     story.wait_for("crash_loop_back_off", within_s=60)
     wait_until(lambda: not story.containers(), 15, "no container is left")
     entries = story.ring.read("deployment", "logs", f"{story.namespace}/web", "--tail", "1")
-    wait_until(lambda: len(story.watch.noted("create")) == 5, 10, "all five creations are told")
+    wait_until(lambda: len(story.watch.noted("create")) == 5, 30, "all five creations are told")
     made = [one.instance for one in story.watch.noted("create")]
     assert [entry["message"] for entry in entries] == made[-2:]
 

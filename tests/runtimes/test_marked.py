@@ -7,6 +7,7 @@ import select
 import signal
 import subprocess
 import sys
+import uuid
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -134,10 +135,11 @@ def test_a_session_is_ended_only_in_its_container(programs: Programs) -> None:
 def test_what_was_not_put_into_a_container_has_no_owner_to_lose(programs: Programs) -> None:
     """That the rest is ended is seen with a real engine, in tests/e2e."""
     space, _, _ = owner().split("-")
-    gone = programs.start(RING_EXEC=f"{space}-{2**22 + 1}-1-f00d")
-    ours = programs.start(RING_EXEC=f"{owner()}-f00d")
-    odd = programs.start(RING_EXEC="--")
-    assert end_ownerless(b"RING_EXEC") == 0
+    name = f"T{uuid.uuid4().hex}"  # nobody else's on this machine
+    gone = programs.start(**{name: f"{space}-{2**22 + 1}-1-f00d"})
+    ours = programs.start(**{name: f"{owner()}-f00d"})
+    odd = programs.start(**{name: "--"})
+    assert end_ownerless(name.encode()) == 0
     assert [one.poll() for one in (gone, ours, odd)] == [None, None, None]
 
 

@@ -48,7 +48,7 @@ class Collector:
         self._news = threading.Condition()
         self.endpoint = ""
 
-    def wait_for_metrics(self, timeout_s: float = 10.0) -> bool:
+    def wait_for_metrics(self, timeout_s: float = 60.0) -> bool:
         with self._news:
             return self._news.wait_for(lambda: bool(self.metrics), timeout_s)
 

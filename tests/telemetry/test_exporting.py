@@ -222,8 +222,10 @@ def test_gauges_of_more_deployments_than_the_library_expects(kept: Collector) ->
     async def main() -> None:
         telemetry = Telemetry(told(kept.endpoint, "metrics"))
         await telemetry.open(lambda: many)
-        assert await asyncio.to_thread(kept.wait_for_metrics)
-        await telemetry.close()
+        try:
+            assert await asyncio.to_thread(kept.wait_for_metrics)
+        finally:
+            await telemetry.close()
 
     asyncio.run(main())
     pids = next(metric for metric in kept.metrics if metric.name == "ring.deployment.pids")

@@ -58,10 +58,10 @@ class Ingest:
     async def write(
         self, requests: AsyncIterator[api.WriteContentRequest], context: Context
     ) -> AsyncIterator[api.WriteContentResponse]:
-        if self.locked:
-            self.locked -= 1
-            await context.abort(grpc.StatusCode.UNAVAILABLE, LOCKED)
         async for request in requests:
+            if self.locked:
+                self.locked -= 1
+                await context.abort(grpc.StatusCode.UNAVAILABLE, LOCKED)
             if request.action != api.WriteAction.STAT:
                 if request.offset == 0:
                     self.held.clear()

@@ -66,7 +66,7 @@ def test_of_two_that_have_the_same_the_other_keeps_it() -> None:
 @pytest.mark.parametrize("is_one_port", [True, False])
 def test_thousands_are_asked_about_at_once(is_one_port: bool) -> None:
     claims = Claims()
-    began = time.perf_counter()
+    began = time.process_time()
     for number in range(3):
         wanted: list[Claim] = [
             (f"10.{number}.{n // 256}.{n % 256}", 80, "tcp")
@@ -77,4 +77,4 @@ def test_thousands_are_asked_about_at_once(is_one_port: bool) -> None:
         assert {claims.holder_of(claim) for claim in wanted} == {None}
         claims.add(f"{number}", wanted)
     assert claims.holder_of((None, 80, "tcp")) == "0"
-    assert time.perf_counter() - began < SOON_S
+    assert time.process_time() - began < SOON_S
