@@ -13,10 +13,16 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from ring.core.model.failures import FailureClass
-from ring.core.model.spec import Port, Quantities, Resources, Volume
+from ring.core.model.observed import State
+from ring.core.model.spec import Network, Port, Quantities, Resources, Volume
 from ring.runtimes.base import File, RuntimeFailure
-from ring.runtimes.containerd import cgroups
-from tests.contract.containerd import socket_in
+from ring.runtimes.containerd import cgroups, task_options
+from ring.runtimes.containerd.client import Client
+from ring.runtimes.containerd.logs.places import Stdio
+from ring.runtimes.containerd.settings import Settings
+from ring.runtimes.containerd.snapshots import Snapshots
+from ring.runtimes.containerd.tasks import Tasks
+from tests.contract.containerd import NAMESPACE, socket_in
 from tests.contract.outside import eventually
 from tests.contract.test_engine_creation import SERVE, answers
 from tests.contract.test_engine_options import Inside, running
@@ -69,6 +75,32 @@ async def test_limits_are_the_kernels(
     free = await containerd_space.running()
     quota = figures(group_of(await containerd.told(free.id)), "cpu.cfs_quota_us", "cpu.max")
     assert quota[0] in {"-1", "max"}
+
+
+async def test_what_was_made_to_run_and_never_did_has_not_ended(
+    containerd_space: Space, containerd: ContainerdOutside
+) -> None:
+    """As a server leaves it that is killed in between: the next one takes the task away first, and
+    what it sees meanwhile is none that has died."""
+    order = await containerd_space.order(network=Network(mode="host"))
+    made = await containerd_space.runtime.create(order)
+    client = Client(containerd.socket, NAMESPACE)
+    try:
+        tasks = Tasks(client)
+        mounts = await Snapshots(client, Settings().snapshotter).mounts(made.id)
+        options = task_options.options("cgroupfs")
+        await tasks.begin(made.id, mounts, Stdio("/dev/null", "/dev/null"), options)
+        await containerd.kills(made.id)
+
+        async def has_ended() -> bool:
+            return await tasks.live_pid(made.id) is None
+
+        await eventually(has_ended)
+        assert (await containerd_space.runtime.inspect(made.id)).state is State.CREATED
+        await containerd_space.runtime.start(made.id)
+        assert (await containerd_space.runtime.inspect(made.id)).state is State.RUNNING
+    finally:
+        await client.close()
 
 
 async def test_the_default_address_is_taken_where_none_is_given(

@@ -65,8 +65,11 @@ def test_a_label_says_what_it_shows_of_its_health(
 
 
 @pytest.mark.parametrize(("was_started", "state"), [(False, State.CREATED), (True, State.EXITED)])
-def test_without_a_task_it_never_ran_or_has_ended(*, was_started: bool, state: State) -> None:
-    assert mapping.instance(container(), None, None, was_started=was_started).state is state
+@pytest.mark.parametrize("task", [None, task_types.Process(id=NAME, status=task_types.STOPPED)])
+def test_without_a_live_task_it_never_ran_or_has_ended(
+    task: task_types.Process | None, *, was_started: bool, state: State
+) -> None:
+    assert mapping.instance(container(), task, None, was_started=was_started).state is state
 
 
 def test_it_has_an_address_while_it_is_on_its_network() -> None:

@@ -132,9 +132,10 @@ class Looking:
 
     def _seen(self, container: containers.Container, task: task_types.Process | None) -> Instance:
         instance_id = InstanceId(container.id)
+        runs = task is not None and mapping.STATES.get(task.status) is not State.EXITED
         return mapping.instance(
             container,
             task,
             self._networks.joined(instance_id),
-            was_started=task is not None or started_mark(self._state_dir, instance_id).exists(),
+            was_started=runs or started_mark(self._state_dir, instance_id).exists(),
         )

@@ -39,7 +39,7 @@ def instance(
     *,
     was_started: bool,
 ) -> Instance:
-    """joined: its network, as far as it is on one. was_started: what has no task any more ended."""
+    """joined: its network, as far as it is on one. was_started: what does not run, has ended."""
     written = dict(container.labels)
     made_as = written.get(labels.INSTANCE)
     is_named = made_as is not None and container_id(InstanceName(made_as)) == container.id
@@ -73,9 +73,10 @@ def with_inspection(seen: Instance, volumes: tuple[str, ...], end: Exit | None) 
 
 
 def state(task: task_types.Process | None, *, was_started: bool) -> State:
-    if task is None:
-        return State.EXITED if was_started else State.CREATED
-    return STATES.get(task.status, State.UNKNOWN)
+    """A task that was made and is taken away again has ended for containerd, and never ran: so does
+    one that a killed server has left, while the next one starts its instance."""
+    now = State.EXITED if task is None else STATES.get(task.status, State.UNKNOWN)
+    return State.CREATED if now is State.EXITED and not was_started else now
 
 
 def end(task: task_types.Process | None, *, ran_out: bool) -> Exit:
